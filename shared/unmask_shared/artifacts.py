@@ -1,0 +1,140 @@
+"""Where each artefact of a video lies in the object store, and the form of the face manifest.
+
+Keys are deterministic: a task that runs twice writes the same objects. The manifest
+(`faces.json`) and `result.json` are commit markers: whoever sees one may rely on everything that
+it names.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+VIDEOS_PREFIX = "videos/"
+
+
+def record_key(video_id: str) -> str:
+    """Key of the durable record that says the video was accepted."""
+    return f"{VIDEOS_PREFIX}{video_id}/record.json"
+
+
+def source_key(video_id: str) -> str:
+    """Key of the uploaded file, byte for byte."""
+    return f"{VIDEOS_PREFIX}{video_id}/source"
+
+
+def faces_key(video_id: str) -> str:
+    """Key of the face manifest, written after everything that it names."""
+    return f"{VIDEOS_PREFIX}{video_id}/faces.json"
+
+
+def crops_key(video_id: str, track_id: int) -> str:
+    """Key of one track's lossless crops: a ZIP of PNG files, in the order of the manifest."""
+    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}.zip"
+
+
+def thumbnail_key(video_id: str, track_id: int) -> str:
+    """Key of the picture that represents one face, a JPEG."""
+    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}.jpg"
+
+
+def result_key(video_id: str) -> str:
+    """Key of the verdict, written last of all."""
+    return f"{VIDEOS_PREFIX}{video_id}/result.json"
+
+
+def failure_key(video_id: str) -> str:
+    """Key of the final failure, in the place of a result."""
+    return f"{VIDEOS_PREFIX}{video_id}/failure.json"
+
+
+def video_id_of_record(keys: Iterable[str]) -> Iterable[str]:
+    """The ids of all videos whose record is among the keys."""
+    for key in keys:
+        parts = key.split("/")
+        if len(parts) == 3 and parts[2] == "record.json":
+            yield parts[1]
+
+
+class _Document(BaseModel):
+    """Base of what is stored as JSON: immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Point = tuple[float, float]
+
+
+class BoundingBox(_Document):
+    """An upright rectangle in pixels of the displayed frame; it may reach beyond the frame."""
+
+    x: float
+    y: float
+    width: Annotated[float, Field(gt=0)]
+    height: Annotated[float, Field(gt=0)]
+
+    @property
+    def center(self) -> Point:
+        """Centre of the box, in pixels."""
+        return (self.x + self.width / 2, self.y + self.height / 2)
+
+    def iou(self, other: Self) -> float:
+        """Intersection over union with another box, in [0, 1]."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+class VideoInfo(_Document):
+    """What decoding found out about a video; width and height are those shown, after rotation."""
+
+    duration_s: Annotated[float, Field(ge=0)]
+    fps: Annotated[float, Field(ge=0, description="Mean frame rate; 0 when there is one frame.")]
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+    frames: Annotated[int, Field(gt=0, description="Counted, not taken from the header.")]
+    codec: str
+    rotation: Annotated[int, Field(description="Clockwise turn that was applied, in degrees.")] = 0
+
+
+class FaceFrame(_Document):
+    """One face in one frame."""
+
+    frame: Annotated[int, Field(ge=0, description="Number of the frame in display order.")]
+    time_s: Annotated[float, Field(ge=0)]
+    clip: Annotated[int, Field(ge=0, description="Sampled clip that the frame belongs to.")]
+    box: BoundingBox
+    landmarks: tuple[Point, Point, Point, Point, Point]
+    detected: Annotated[bool, Field(description="False where the box was interpolated.")]
+
+
+class TrackManifest(_Document):
+    """One person's face through the video; `frames` are in the order of the stored crops."""
+
+    track_id: Annotated[int, Field(ge=0)]
+    crops: Annotated[str, Field(description="Object key of the crops.")]
+    thumbnail: Annotated[str, Field(description="Object key of the thumbnail.")]
+    frames: Annotated[tuple[FaceFrame, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _frames_are_in_order(self) -> Self:
+        numbers = [frame.frame for frame in self.frames]
+        if numbers != sorted(set(numbers)):
+            raise ValueError(f"frames of track {self.track_id} are not strictly ascending")
+        return self
+
+
+class FacesManifest(_Document):
+    """`faces.json`: every face that the preprocessor found, and how."""
+
+    schema_version: Literal[1] = 1
+    video: VideoInfo
+    detector: str
+    crop_size: Annotated[int, Field(gt=0, description="Side of the square crops, in pixels.")]
+    crop_margin: Annotated[float, Field(ge=0)]
+    clip_length: Annotated[int, Field(gt=0, description="Consecutive frames of a full clip.")]
+    sampled_frames: Annotated[int, Field(ge=0, description="Frames searched for faces.")]
+    tracks: tuple[TrackManifest, ...]

@@ -1,0 +1,201 @@
+"""Every error that a user or an operator can meet, as one tree.
+
+Each class has a stable `code` (clients branch on it), the HTTP status that the gateway answers
+with, whether trying again can help, a short title, and what the reader can do about it. The
+instance adds what exactly was wrong, with the offending value.
+"""
+
+from typing import ClassVar
+
+
+class UnmaskError(Exception):
+    """Base of all typed errors; `str(error)` is the detail."""
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    title: ClassVar[str] = "Something went wrong inside Unmask"
+    action: ClassVar[str] = "Tell the operator of this installation, with the time of the request."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or self.title)
+
+    @property
+    def detail(self) -> str:
+        """What exactly was wrong, for the reader of the response or the log."""
+        return str(self)
+
+
+# --- Requests that cannot be taken -----------------------------------------------------------
+
+
+class InvalidRequest(UnmaskError):
+    """The request does not have the documented form."""
+
+    code = "invalid_request"
+    http_status = 422
+    title = "The request is not valid"
+    action = "Compare the request with the API description at /docs."
+
+
+class MalformedVideoId(InvalidRequest):
+    """A path contains something that can never be the id of a video."""
+
+    code = "malformed_video_id"
+    title = "This is not a video id"
+    action = "Use the `id` that POST /videos returned, for example 01890a5d-ac96-774b-bcce-b302099a8057."
+
+
+class VideoNotFound(UnmaskError):
+    """No video has this id."""
+
+    code = "video_not_found"
+    http_status = 404
+    title = "There is no such video"
+    action = "Check the id. Videos that were deleted cannot be read again."
+
+
+class UnsupportedContentType(UnmaskError):
+    """The body of POST /videos is not multipart/form-data."""
+
+    code = "unsupported_content_type"
+    http_status = 415
+    title = "The request has the wrong content type"
+    action = "Send the video as multipart/form-data in a field named `file`."
+
+
+class MalformedUpload(UnmaskError):
+    """The multipart body is broken, or has no `file` field."""
+
+    code = "malformed_upload"
+    http_status = 400
+    title = "The upload is malformed"
+    action = "Send one file in a multipart/form-data field named `file`."
+
+
+class TruncatedUpload(UnmaskError):
+    """The body ended before the multipart message did."""
+
+    code = "truncated_upload"
+    http_status = 400
+    retryable = True
+    title = "The upload ended too early"
+    action = "Send the file again; the connection was probably cut."
+
+
+class EmptyUpload(UnmaskError):
+    """The uploaded file has no bytes."""
+
+    code = "empty_upload"
+    http_status = 400
+    title = "The uploaded file is empty"
+    action = "Check the file on your side and send it again."
+
+
+class UploadTooLarge(UnmaskError):
+    """The upload exceeds the size cap of this installation."""
+
+    code = "upload_too_large"
+    http_status = 413
+    title = "The upload is too large"
+    action = "Cut or re-encode the video, or ask the operator to raise UNMASK_MAX_UPLOAD_BYTES."
+
+
+class NotAVideo(UnmaskError):
+    """The first bytes are not those of a video container that Unmask reads."""
+
+    code = "not_a_video"
+    http_status = 415
+    title = "The file is not a video"
+    action = "Send an MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV, OGV or animated GIF file."
+
+
+# --- Videos that cannot be processed ---------------------------------------------------------
+
+
+class UnreadableVideo(UnmaskError):
+    """The container or its video stream cannot be decoded."""
+
+    code = "unreadable_video"
+    http_status = 422
+    title = "The video cannot be decoded"
+    action = "Check that the file plays on your side, re-encode it as H.264 in MP4, and send it again."
+
+
+class NoVideoStream(UnreadableVideo):
+    """The file holds audio or data, but no pictures."""
+
+    code = "no_video_stream"
+    title = "The file has no video stream"
+    action = "Send a file with pictures; sound alone cannot be analysed."
+
+
+class VideoTooDemanding(UnreadableVideo):
+    """Decoding would exceed the limits on pixels, frames or time."""
+
+    code = "video_too_demanding"
+    title = "The video exceeds the limits of this installation"
+    action = "Scale the video down or cut it, and send it again."
+
+
+class ProcessingCrashed(UnmaskError):
+    """The video took its worker down as often as the redelivery cap allows."""
+
+    code = "processing_crashed"
+    title = "Processing this video failed repeatedly"
+    action = "Re-encode the video and send it again; if it fails again, report it to the operator."
+
+
+# --- Checkpoints -----------------------------------------------------------------------------
+
+
+class InvalidCheckpoint(UnmaskError):
+    """A checkpoint is missing, damaged, or does not match its card."""
+
+    code = "invalid_checkpoint"
+    title = "The checkpoint cannot be used"
+    action = "Publish the checkpoint again, or point UNMASK_MODEL_DIR to a complete one."
+
+
+class IncompatibleFaces(UnmaskError):
+    """The stored face crops do not have the form that the checkpoint asks for."""
+
+    code = "incompatible_faces"
+    title = "The stored faces do not fit the checkpoint"
+    action = "Set UNMASK_CROP_SIZE of the preprocessor to the checkpoint's input size and resubmit."
+
+
+# --- Dependencies that are down --------------------------------------------------------------
+
+
+class DependencyUnavailable(UnmaskError):
+    """Something that Unmask needs does not answer."""
+
+    code = "dependency_unavailable"
+    http_status = 503
+    retryable = True
+    title = "A part of this installation is not available"
+    action = "Try again in a moment; /readyz tells which part is down."
+
+
+class ObjectStoreUnavailable(DependencyUnavailable):
+    """The object store does not answer or refuses."""
+
+    code = "object_store_unavailable"
+    title = "The object store is not available"
+
+
+class JobStoreUnavailable(DependencyUnavailable):
+    """Redis does not answer."""
+
+    code = "job_store_unavailable"
+    title = "The job store (Redis) is not available"
+
+
+class ObjectNotFound(UnmaskError):
+    """The object store holds nothing under this key."""
+
+    code = "object_not_found"
+    http_status = 404
+    title = "There is no such object"
+    action = "The artefact may have been deleted; submit the video again."

@@ -1,0 +1,118 @@
+"""The domain: a video, where it stands, and what was found out about its faces."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmask_shared.artifacts import VideoInfo
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Status(StrEnum):
+    """Where a video stands; it only moves down this list, and ends in one of the last three."""
+
+    QUEUED = "queued"
+    PREPROCESSING = "preprocessing"
+    INFERRING = "inferring"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self in {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+
+
+class Verdict(StrEnum):
+    """What Unmask says of a video."""
+
+    REAL = "real"
+    FAKE = "fake"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Reason(StrEnum):
+    """Why a verdict is inconclusive."""
+
+    NO_FACE_FOUND = "no_face_found"
+    SCORE_IN_BAND = "score_in_band"
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Upload(_Document):
+    """The file as it was sent."""
+
+    filename: Annotated[str, Field(max_length=255)]
+    content_type: str
+    bytes: Annotated[int, Field(gt=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class VideoRecord(_Document):
+    """`record.json`: the durable proof that a video was accepted."""
+
+    id: str
+    created_at: datetime
+    upload: Upload
+
+
+class Segment(_Document):
+    """The score of one face over one stretch of time."""
+
+    start_s: Annotated[float, Field(ge=0)]
+    end_s: Annotated[float, Field(ge=0)]
+    fake_probability: Probability
+
+
+class FaceResult(_Document):
+    """The score of one face over the whole video."""
+
+    track_id: Annotated[int, Field(ge=0)]
+    fake_probability: Probability
+    start_s: Annotated[float, Field(ge=0)]
+    end_s: Annotated[float, Field(ge=0)]
+    segments: tuple[Segment, ...]
+    thumbnail: Annotated[str | None, Field(description="URL path of a picture of the face.")] = None
+    heatmaps: tuple[str, ...] = ()
+
+
+class Result(_Document):
+    """The verdict on a video; `fake_probability` is that of its most suspicious face."""
+
+    verdict: Verdict
+    fake_probability: Probability | None
+    reason: Reason | None
+    faces: tuple[FaceResult, ...]
+
+
+class ModelRef(_Document):
+    """The checkpoint that gave a result."""
+
+    name: str
+    version: str
+
+
+class VideoResult(_Document):
+    """`result.json`: the outcome of a video that was processed."""
+
+    video_id: str
+    video: VideoInfo
+    model: ModelRef
+    result: Result
+
+
+class Failure(_Document):
+    """`failure.json`: why a video has no result, in the words of the error that ended it."""
+
+    code: str
+    title: str
+    detail: str
+    action: str
+    retryable: bool
