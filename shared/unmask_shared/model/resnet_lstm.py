@@ -1,0 +1,73 @@
+"""The network: a ResNet looks at each frame, an LSTM at how the frames follow each other."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from unmask_shared.model.architecture import Architecture
+from unmask_shared.model.torchvision_import import load_torchvision
+
+CLASSES = 2
+REAL, FAKE = 0, 1
+
+
+class ResNetLSTM(nn.Module):
+    """ResNet frame features, LSTM over time, mean over the steps, linear head.
+
+    The head reads the mean of the LSTM's outputs rather than the last one: a forgery that shows
+    in a few frames anywhere in the clip moves the mean, every frame receives gradient directly,
+    and the result does not hang on the quality of the frame that happens to come last.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        trunk = getattr(load_torchvision().models, architecture.trunk)(weights=None)
+        features: int = trunk.fc.in_features
+        trunk.fc = nn.Identity()
+        self.trunk = trunk.to(memory_format=torch.channels_last)
+        self.lstm = nn.LSTM(
+            input_size=features,
+            hidden_size=architecture.lstm_hidden,
+            num_layers=architecture.lstm_layers,
+            batch_first=True,
+            bidirectional=architecture.bidirectional,
+        )
+        self.dropout = nn.Dropout(architecture.dropout)
+        directions = 2 if architecture.bidirectional else 1
+        self.head = nn.Linear(directions * architecture.lstm_hidden, CLASSES)
+
+    def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Classify clips.
+
+        Args:
+            clips: (B, T, 3, S, S) float32, normalised.
+            lengths: (B,) int64 on the CPU, valid frames at the start of each clip, in [1, T]; the
+                frames behind them are never looked at. None when all clips are full.
+
+        Returns:
+            (B, 2) logits of real and fake.
+        """
+        if lengths is None:
+            features = self._frame_features(clips.flatten(0, 1)).view(*clips.shape[:2], -1)
+            steps, _ = self.lstm(features)
+            return self._classify(steps.mean(dim=1))
+        valid = torch.arange(clips.shape[1])[None, :] < lengths[:, None]
+        valid = valid.to(clips.device)
+        # Padding stays out of the trunk: it would cost time and, in training, enter the batch norm.
+        seen = self._frame_features(clips[valid])
+        features = seen.new_zeros((*valid.shape, seen.shape[-1]))
+        features[valid] = seen
+        packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
+        steps, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=clips.shape[1]
+        )
+        return self._classify(steps.sum(dim=1) / lengths.to(steps)[:, None])
+
+    def _frame_features(self, frames: Tensor) -> Tensor:
+        features: Tensor = self.trunk(frames.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def _classify(self, summary: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(summary))
+        return logits
