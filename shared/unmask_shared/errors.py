@@ -43,7 +43,9 @@ class MalformedVideoId(InvalidRequest):
 
     code = "malformed_video_id"
     title = "This is not a video id"
-    action = "Use the `id` that POST /videos returned, for example 01890a5d-ac96-774b-bcce-b302099a8057."
+    action = (
+        "Use the `id` that POST /videos returned, for example 01890a5d-ac96-774b-bcce-b302099a8057."
+    )
 
 
 class VideoNotFound(UnmaskError):
@@ -119,7 +121,9 @@ class UnreadableVideo(UnmaskError):
     code = "unreadable_video"
     http_status = 422
     title = "The video cannot be decoded"
-    action = "Check that the file plays on your side, re-encode it as H.264 in MP4, and send it again."
+    action = (
+        "Check that the file plays on your side, re-encode it as H.264 in MP4, and send it again."
+    )
 
 
 class NoVideoStream(UnreadableVideo):
@@ -190,6 +194,13 @@ class JobStoreUnavailable(DependencyUnavailable):
 
     code = "job_store_unavailable"
     title = "The job store (Redis) is not available"
+
+
+class BrokerUnavailable(DependencyUnavailable):
+    """The queue does not take messages."""
+
+    code = "broker_unavailable"
+    title = "The queue (Redis) is not available"
 
 
 class ObjectNotFound(UnmaskError):

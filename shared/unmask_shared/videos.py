@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask_shared.artifacts import VideoInfo
+from unmask_shared.errors import UnmaskError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -99,6 +100,14 @@ class ModelRef(_Document):
     version: str
 
 
+class Timings(_Document):
+    """How long a video waited and was worked on, in milliseconds; None where it is not known."""
+
+    queued: Annotated[int | None, Field(ge=0, description="Waiting for a worker, both stages.")]
+    preprocessing: Annotated[int | None, Field(ge=0)]
+    inferring: Annotated[int | None, Field(ge=0)]
+
+
 class VideoResult(_Document):
     """`result.json`: the outcome of a video that was processed."""
 
@@ -106,6 +115,7 @@ class VideoResult(_Document):
     video: VideoInfo
     model: ModelRef
     result: Result
+    timings_ms: Timings
 
 
 class Failure(_Document):
@@ -116,3 +126,14 @@ class Failure(_Document):
     detail: str
     action: str
     retryable: bool
+
+    @classmethod
+    def of(cls, error: UnmaskError) -> Self:
+        """The failure that a typed error stands for."""
+        return cls(
+            code=error.code,
+            title=error.title,
+            detail=error.detail,
+            action=error.action,
+            retryable=error.retryable,
+        )

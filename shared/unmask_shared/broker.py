@@ -1,0 +1,44 @@
+"""The Celery application, built the same way by everyone who sends or runs tasks."""
+
+from celery import Celery
+from kombu import Queue
+
+from unmask_shared.messages import QUEUE_OF_TASK
+from unmask_shared.settings import JobSettings
+
+
+def make_celery(settings: JobSettings) -> Celery:
+    """Build a Celery application for at-least-once delivery over Redis.
+
+    A task is acknowledged when it has ended, not when it was received, so a message outlives the
+    worker that died with it: Redis hands it out again after the visibility timeout. Stages may
+    run longer than that, because a lease on the video drops the copies (ADR 0004).
+    """
+    app = Celery("unmask", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(name) for name in sorted(set(QUEUE_OF_TASK.values()))],
+        task_routes={task: {"queue": queue} for task, queue in QUEUE_OF_TASK.items()},
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_time_limit=settings.stage_time_limit_s,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Gossip and mingle serve clusters that watch each other; here they only cost start-up time.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout_s,
+            # Longer than any blocking pop, short enough to notice a dead server.
+            "socket_timeout": 30,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+    )
+    return app

@@ -1,0 +1,25 @@
+"""What travels through the broker: names of tasks and queues, and their payloads.
+
+Payloads carry ids and keys, never pixels. The gateway sends tasks by name, so that it needs none
+of the code that runs them; `tests/contract` holds these names against the registered tasks.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EXTRACT_FACES = "preprocessor.extract_faces"
+CLASSIFY_FACES = "inference.classify_faces"
+
+PREPROCESSOR_QUEUE = "preprocessor"
+INFERENCE_QUEUE = "inference"
+
+QUEUE_OF_TASK = {EXTRACT_FACES: PREPROCESSOR_QUEUE, CLASSIFY_FACES: INFERENCE_QUEUE}
+
+
+class StageMessage(BaseModel):
+    """The payload of both stages; everything else is read from the stores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    video_id: Annotated[str, Field(min_length=1, max_length=64)]

@@ -1,0 +1,174 @@
+"""How a worker runs one stage of one video: once at a time, and never without an end.
+
+Delivery is at least once, so a message may come twice, come late, or come back after the worker
+that held it died. A lease on the video lets one worker at a time through; what ends a video
+(`result.json` or `failure.json`) is written before the live view says so.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+
+from unmask_shared.artifacts import failure_key, record_key
+from unmask_shared.errors import JobStoreUnavailable, ProcessingCrashed, UnmaskError
+from unmask_shared.job_store import RedisJobStore
+from unmask_shared.object_store import ObjectStore
+from unmask_shared.records import close_view, write_document
+from unmask_shared.settings import JobSettings
+from unmask_shared.videos import Failure, Status
+
+log = logging.getLogger(__name__)
+
+ReportProgress = Callable[[float], None]
+
+
+class StageEnd(Enum):
+    """What the caller does after a stage."""
+
+    GO_ON = auto()
+    """The work is done; the next stage may begin."""
+
+    STOP = auto()
+    """Nothing is left to do: the video has an outcome, is gone, or somebody else is at it."""
+
+
+class StageRunner:
+    """Runs the work of one stage under a lease, counts attempts, and records failures."""
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        jobs: RedisJobStore,
+        settings: JobSettings,
+        stage: Status,
+        progress_from: float,
+        progress_to: float,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._settings = settings
+        self._stage = stage
+        self._progress_from = progress_from
+        self._progress_to = progress_to
+
+    def run(
+        self,
+        video_id: str,
+        work: Callable[[ReportProgress], None],
+        *,
+        started_mark: str,
+        finished_mark: str | None = None,
+    ) -> StageEnd:
+        """Do the work unless it is done, being done, or has failed too often.
+
+        Args:
+            video_id: The video.
+            work: Does the stage; it is given a function that takes the fraction done, in [0, 1].
+            started_mark: Name under which the start is noted in the live view.
+            finished_mark: The same for the end, for a stage that hands over to another one.
+
+        Raises:
+            UnmaskError: A retryable one: the caller should try again later.
+            Exception: Any error that nobody foresaw; trying again is right until the attempts are
+                used up, and then this method ends the video with `processing_crashed`.
+        """
+        if close_view(self._store, self._jobs, video_id) or not self._store.exists(
+            record_key(video_id)
+        ):
+            return StageEnd.STOP
+        with self._lease(video_id) as taken:
+            if not taken:
+                log.info(
+                    "dropped a copy of a message: another worker has the video", extra=_of(video_id)
+                )
+                return StageEnd.STOP
+            return self._run_leased(video_id, work, started_mark, finished_mark)
+
+    def _run_leased(
+        self,
+        video_id: str,
+        work: Callable[[ReportProgress], None],
+        started_mark: str,
+        finished_mark: str | None,
+    ) -> StageEnd:
+        attempt = self._jobs.count_attempt(video_id, self._stage)
+        if attempt > self._settings.max_attempts:
+            self._fail(
+                video_id,
+                ProcessingCrashed(
+                    f"The {self._stage} stage was started {attempt - 1} times and never ended."
+                ),
+            )
+            return StageEnd.STOP
+        self._jobs.set_waiting(video_id, waiting=False)
+        self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
+        try:
+            work(lambda fraction: self._report(video_id, fraction))
+        except UnmaskError as error:
+            if error.retryable:
+                # The video is not to blame, so this start does not count against it.
+                self._jobs.count_attempt(video_id, self._stage, by=-1)
+                raise
+            self._fail(video_id, error)
+            return StageEnd.STOP
+        if finished_mark:
+            self._jobs.advance(video_id, self._stage, self._progress_to, mark=finished_mark)
+            self._jobs.set_waiting(video_id, waiting=True)
+        return StageEnd.GO_ON
+
+    def _report(self, video_id: str, fraction: float) -> None:
+        progress = self._progress_from + (self._progress_to - self._progress_from) * fraction
+        try:
+            self._jobs.advance(video_id, self._stage, min(progress, self._progress_to))
+        except JobStoreUnavailable:
+            # Work goes on without its progress bar; what matters is written at the end.
+            log.warning("progress could not be reported: Redis is away", extra=_of(video_id))
+
+    def _fail(self, video_id: str, error: UnmaskError) -> None:
+        log.warning(
+            "video failed: %s: %s", error.code, error.detail, extra=_of(video_id), exc_info=error
+        )
+        failure = Failure.of(error)
+        write_document(self._store, failure_key(video_id), failure)
+        self._jobs.fail(video_id, failure)
+
+    @contextmanager
+    def _lease(self, video_id: str) -> Iterator[bool]:
+        """Hold the lease while the body runs, renewing it from a thread."""
+        owner, ttl_s = uuid.uuid4().hex, self._settings.lease_ttl_s
+        if not self._jobs.acquire_lease(video_id, owner, ttl_s):
+            yield False
+            return
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(ttl_s / 3):
+                try:
+                    held = self._jobs.renew_lease(video_id, owner, ttl_s)
+                    if not held and not self._jobs.acquire_lease(video_id, owner, ttl_s):
+                        log.warning("the lease went to another worker", extra=_of(video_id))
+                        return
+                except JobStoreUnavailable:
+                    log.warning(
+                        "the lease could not be renewed: Redis is away", extra=_of(video_id)
+                    )
+
+        renewer = threading.Thread(target=renew, name=f"lease-{video_id}", daemon=True)
+        renewer.start()
+        try:
+            yield True
+        finally:
+            done.set()
+            renewer.join()
+            try:
+                self._jobs.release_lease(video_id, owner)
+            except JobStoreUnavailable:
+                log.warning("the lease is left to expire: Redis is away", extra=_of(video_id))
+
+
+def _of(video_id: str) -> dict[str, str]:
+    return {"video_id": video_id}

@@ -1,0 +1,119 @@
+"""Finds accepted videos that nobody works on, and queues them again.
+
+The queue alone is not enough: Redis may come back empty, a gateway may die between the record and
+the message, a worker between taking a message and noting that it has it. The sweeper compares what
+should be going on with what is; queueing a video once too often is harmless.
+"""
+
+import logging
+import threading
+import uuid
+
+from celery import Celery, chain
+from kombu.exceptions import OperationalError
+
+from unmask_shared.artifacts import VIDEOS_PREFIX, video_id_of_record
+from unmask_shared.errors import BrokerUnavailable, DependencyUnavailable
+from unmask_shared.job_store import RedisJobStore
+from unmask_shared.messages import (
+    CLASSIFY_FACES,
+    EXTRACT_FACES,
+    INFERENCE_QUEUE,
+    PREPROCESSOR_QUEUE,
+    StageMessage,
+)
+from unmask_shared.object_store import ObjectStore
+from unmask_shared.records import restore_view
+from unmask_shared.settings import JobSettings
+from unmask_shared.videos import Status
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(celery: Celery, jobs: RedisJobStore, video_id: str) -> None:
+    """Put a video's chain of stages into the broker.
+
+    Stages that are done already are passed over by their workers.
+
+    Raises:
+        BrokerUnavailable: The queue does not take messages.
+        JobStoreUnavailable: Redis went away just after it took the message.
+    """
+    payload = StageMessage(video_id=video_id).model_dump()
+    stages = [
+        celery.signature(name, kwargs=payload, immutable=True)
+        for name in (EXTRACT_FACES, CLASSIFY_FACES)
+    ]
+    try:
+        chain(*stages, app=celery).apply_async()
+    except OperationalError as error:
+        raise BrokerUnavailable("The queue does not take messages.") from error
+    # After the message, never before it: a mark without a message would hide the video from the
+    # sweeper, a message without a mark only brings it twice.
+    jobs.set_waiting(video_id, waiting=True)
+
+
+class Sweeper:
+    """Queues lost videos again; any number may run, one at a time acts."""
+
+    def __init__(
+        self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery, settings: JobSettings
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._celery = celery
+        self._settings = settings
+        self._name = uuid.uuid4().hex
+
+    def sweep_views(self) -> list[str]:
+        """Queue the videos whose live view says that nobody works on them; returns their ids."""
+        swept: list[str] = []
+        for video_id in self._jobs.active(idle_s=self._settings.lease_ttl_s):
+            state = self._jobs.get(video_id) or restore_view(self._store, self._jobs, video_id)
+            if state is None or state.status.is_final or self._jobs.is_leased(video_id):
+                continue
+            if state.waiting and not self._message_is_lost(video_id, state.status):
+                continue
+            self._enqueue(video_id, swept)
+        return swept
+
+    def sweep_store(self) -> list[str]:
+        """Queue the videos that have a record but neither outcome nor live view."""
+        swept: list[str] = []
+        for video_id in video_id_of_record(self._store.keys(VIDEOS_PREFIX)):
+            if self._jobs.get(video_id) is None:
+                state = restore_view(self._store, self._jobs, video_id)
+                if state is not None and not state.status.is_final:
+                    self._enqueue(video_id, swept)
+        return swept
+
+    def run(
+        self, stop: threading.Event, *, pause_s: float = 5.0, store_pause_s: float = 300.0
+    ) -> None:
+        """Sweep until told to stop; dependencies that are down are waited for."""
+        until_store_sweep = 0.0
+        while not stop.is_set():
+            try:
+                if self._jobs.take_turn("sweeper", self._name, pause_s * 3):
+                    self.sweep_views()
+                    if until_store_sweep <= 0:
+                        self.sweep_store()
+                        until_store_sweep = store_pause_s
+            except DependencyUnavailable as error:
+                log.warning("the sweeper waits: %s", error.detail)
+                # Redis may come back empty, so look at the store as soon as it is there.
+                until_store_sweep = 0.0
+            stop.wait(pause_s)
+            until_store_sweep -= pause_s
+
+    def _enqueue(self, video_id: str, swept: list[str]) -> None:
+        log.warning("queued again: nobody was working on it", extra={"video_id": video_id})
+        enqueue(self._celery, self._jobs, video_id)
+        swept.append(video_id)
+
+    def _message_is_lost(self, video_id: str, status: Status) -> bool:
+        # A message that was taken comes back after the visibility timeout; so once the queue has
+        # been idle for twice as long and is empty, there is none.
+        queue = PREPROCESSOR_QUEUE if status is Status.QUEUED else INFERENCE_QUEUE
+        idle_s = 2 * self._settings.visibility_timeout_s
+        return video_id in self._jobs.active(idle_s=idle_s) and not self._jobs.queue_length(queue)
