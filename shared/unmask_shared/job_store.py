@@ -16,10 +16,13 @@ from redis.retry import Retry
 
 from unmask_shared.errors import JobStoreUnavailable
 from unmask_shared.settings import JobSettings
-from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
+from unmask_shared.videos import Failure, Status, Timings, VideoRecord, VideoResult
 
 # Finished views expire, since the object store can rebuild them on the next read.
 FINISHED_TTL_S = 7 * 24 * 3600
+
+# A worker that has been silent for so long does not count as alive.
+WORKER_TTL_S = 15.0
 
 _ORDER = {status: rank for rank, status in enumerate(Status)}
 
@@ -69,6 +72,23 @@ MARK_ACCEPTED = "accepted"
 MARK_PREPROCESSING = "preprocessing"
 MARK_PREPROCESSED = "preprocessed"
 MARK_INFERRING = "inferring"
+
+
+def timings_of(state: JobState | None) -> Timings:
+    """How long the stages took until now, as far as the live view knows."""
+    marks = {**(state.marks if state else {}), "now": time.time()}
+
+    def between(start: str, end: str) -> int | None:
+        if start not in marks or end not in marks:
+            return None
+        return max(0, round((marks[end] - marks[start]) * 1000))
+
+    waits = between(MARK_ACCEPTED, MARK_PREPROCESSING), between(MARK_PREPROCESSED, MARK_INFERRING)
+    return Timings(
+        queued=None if waits[0] is None else waits[0] + (waits[1] or 0),
+        preprocessing=between(MARK_PREPROCESSING, MARK_PREPROCESSED),
+        inferring=between(MARK_INFERRING, "now"),
+    )
 
 
 class RedisJobStore:
@@ -186,6 +206,27 @@ class RedisJobStore:
         with _translated():
             return self._redis.llen(queue)
 
+    # --- workers -----------------------------------------------------------------------------
+
+    def announce_worker(self, role: str, name: str) -> None:
+        """Say that a worker of this role is alive; it counts for `WORKER_TTL_S`."""
+        with _translated():
+            self._redis.zadd(self._workers(role), {name: self._now()})
+            self._redis.zremrangebyscore(self._workers(role), "-inf", self._now() - 3600)
+
+    def retire_worker(self, role: str, name: str) -> None:
+        """Say that a worker has stopped."""
+        with _translated():
+            self._redis.zrem(self._workers(role), name)
+
+    def live_workers(self, role: str) -> int:
+        """Number of workers of this role that announced themselves lately."""
+        with _translated():
+            alive_since = self._now() - WORKER_TTL_S
+            return self._redis.zcount(self._workers(role), alive_since, "+inf")
+
+    # --- shared roles ------------------------------------------------------------------------
+
     def take_turn(self, name: str, owner: str, ttl_s: float) -> bool:
         """Win or keep a role that one process of many may play, such as sweeping."""
         key = f"{self._namespace}:turn:{name}"
@@ -206,6 +247,14 @@ class RedisJobStore:
 
     def _lease(self, video_id: str) -> str:
         return f"{self._namespace}:lease:{video_id}"
+
+    def _workers(self, role: str) -> str:
+        return f"{self._namespace}:workers:{role}"
+
+    def _now(self) -> float:
+        # The server's clock, since workers on other hosts have their own.
+        seconds, micros = self._redis.time()
+        return float(seconds) + float(micros) / 1e6
 
     @property
     def _active(self) -> str:

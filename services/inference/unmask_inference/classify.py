@@ -1,0 +1,90 @@
+"""From the face crops of a video to its result; no storage, no queue."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask_shared.artifacts import FaceFrame, FacesManifest
+from unmask_shared.errors import IncompatibleFaces
+from unmask_shared.model.card import ModelCard
+from unmask_shared.model.clips import split_clips
+from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.scoring import (
+    calibrated_probability,
+    decide,
+    face_probability,
+    usable_clips,
+)
+from unmask_shared.videos import FaceResult, Result, Segment
+
+
+class Face(NamedTuple):
+    """One track with its pixels; `crops` is (N, S, S, 3) uint8 RGB, one for each frame."""
+
+    track_id: int
+    frames: Sequence[FaceFrame]
+    crops: NDArray[np.uint8]
+
+
+def check_faces(manifest: FacesManifest, card: ModelCard) -> None:
+    """Refuse crops that were cut in another way than those that the network learned from.
+
+    Raises:
+        IncompatibleFaces: When size or margin differ from the card's.
+    """
+    if manifest.crop_size != card.input_size or manifest.crop_margin != card.crop_margin:
+        raise IncompatibleFaces(
+            f"The crops are {manifest.crop_size} px with margin {manifest.crop_margin}; "
+            f"{card.name} {card.version} was trained on {card.input_size} px with margin "
+            f"{card.crop_margin}."
+        )
+
+
+def classify_faces(
+    faces: Sequence[Face], classifier: ClipClassifier, on_progress: Callable[[float], None]
+) -> Result:
+    """Score every face and decide on the video.
+
+    Args:
+        faces: The tracks, most prominent first.
+        classifier: Holds the network and its card.
+        on_progress: Takes the fraction of the faces that is done, in [0, 1].
+
+    Returns:
+        The result; without a face it is inconclusive.
+    """
+    results = []
+    for done, face in enumerate(faces, start=1):
+        results.append(_score(face, classifier))
+        on_progress(done / len(faces))
+    decision = decide([face.fake_probability for face in results], classifier.card.thresholds)
+    return Result(
+        verdict=decision.verdict,
+        fake_probability=decision.fake_probability,
+        reason=decision.reason,
+        faces=tuple(results),
+    )
+
+
+def _score(face: Face, classifier: ClipClassifier) -> FaceResult:
+    card = classifier.card
+    clips = split_clips(face.frames, card.clip_length)
+    clips = tuple(clips[i] for i in usable_clips([len(clip) for clip in clips]))
+    logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in clips])
+    probabilities = calibrated_probability(logits, card.temperature)
+    return FaceResult(
+        track_id=face.track_id,
+        fake_probability=face_probability(probabilities, [len(clip) for clip in clips]),
+        start_s=face.frames[0].time_s,
+        end_s=face.frames[-1].time_s,
+        segments=tuple(
+            Segment(
+                start_s=face.frames[clip.start].time_s,
+                end_s=face.frames[clip.stop - 1].time_s,
+                fake_probability=float(probability),
+            )
+            for clip, probability in zip(clips, probabilities, strict=True)
+        ),
+    )

@@ -1,0 +1,71 @@
+"""The inference stage: from stored face crops to a stored result."""
+
+from unmask_shared.vision.crops import decode_crops
+
+from unmask_inference.classify import Face, check_faces, classify_faces
+from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, result_key
+from unmask_shared.errors import ObjectNotFound
+from unmask_shared.job_store import MARK_INFERRING, RedisJobStore, timings_of
+from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.object_store import ObjectStore
+from unmask_shared.records import read_document, write_document
+from unmask_shared.settings import JobSettings
+from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
+from unmask_shared.videos import ModelRef, Status, VideoResult
+
+PROGRESS_FROM, PROGRESS_TO = 0.55, 0.99
+
+
+class FaceClassification:
+    """Runs the stage for one video after the other."""
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        jobs: RedisJobStore,
+        job_settings: JobSettings,
+        classifier: ClipClassifier,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._classifier = classifier
+        self._runner = StageRunner(
+            store=store,
+            jobs=jobs,
+            settings=job_settings,
+            stage=Status.INFERRING,
+            progress_from=PROGRESS_FROM,
+            progress_to=PROGRESS_TO,
+        )
+
+    def run(self, video_id: str) -> StageEnd:
+        """Classify the faces of a video and store its result."""
+        return self._runner.run(
+            video_id,
+            lambda report: self._classify(video_id, report),
+            started_mark=MARK_INFERRING,
+        )
+
+    def _classify(self, video_id: str, report: ReportProgress) -> None:
+        manifest = read_document(self._store, faces_key(video_id), FacesManifest)
+        if manifest is None:
+            raise ObjectNotFound(f"The face manifest of video {video_id} is gone.")
+        card = self._classifier.card
+        check_faces(manifest, card)
+        faces = [self._fetch(track) for track in manifest.tracks]
+        result = classify_faces(faces, self._classifier, report)
+        outcome = VideoResult(
+            video_id=video_id,
+            video=manifest.video,
+            model=ModelRef(name=card.name, version=card.version),
+            result=result,
+            timings_ms=timings_of(self._jobs.get(video_id)),
+        )
+        # The store is the truth: only what it holds is ever shown as completed.
+        write_document(self._store, result_key(video_id), outcome)
+        self._jobs.complete(video_id, outcome)
+
+    def _fetch(self, track: TrackManifest) -> Face:
+        crops = decode_crops(self._store.get(track.crops))
+        return Face(track_id=track.track_id, frames=track.frames, crops=crops)

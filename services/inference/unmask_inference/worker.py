@@ -1,0 +1,55 @@
+"""Composition root of the inference worker: `python -m unmask_inference.worker`."""
+
+import logging
+
+import torch
+
+from unmask_inference.settings import InferenceSettings
+from unmask_inference.tasks import FaceClassification
+from unmask_shared.broker import make_celery
+from unmask_shared.job_store import make_job_store
+from unmask_shared.logs import configure_logging
+from unmask_shared.messages import CLASSIFY_FACES
+from unmask_shared.model.checkpoint import load_checkpoint
+from unmask_shared.model.predict import ClipClassifier, best_device
+from unmask_shared.object_store import make_object_store
+from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.worker import register_stage, run_worker
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    settings, job_settings = InferenceSettings(), JobSettings()
+    configure_logging("inference", log_format=settings.log_format)
+    if settings.torch_threads:
+        torch.set_num_threads(settings.torch_threads)
+    device = best_device() if settings.device == "auto" else torch.device(settings.device)
+    classifier = ClipClassifier(
+        load_checkpoint(settings.model_dir), device, batch_size=settings.batch_size
+    )
+    card = classifier.card
+    log.info("%s %s is loaded on %s", card.name, card.version, device)
+    jobs = make_job_store(job_settings)
+    classification = FaceClassification(
+        store=make_object_store(StoreSettings()),
+        jobs=jobs,
+        job_settings=job_settings,
+        classifier=classifier,
+    )
+    celery = make_celery(job_settings)
+    register_stage(celery, CLASSIFY_FACES, classification.run)
+    run_worker(
+        celery,
+        role="inference",
+        task=CLASSIFY_FACES,
+        # CUDA does not survive a fork, so the network runs in a thread of this process.
+        pool="threads",
+        concurrency=1,
+        jobs=jobs,
+    )
+
+
+if __name__ == "__main__":
+    main()

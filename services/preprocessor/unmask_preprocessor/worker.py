@@ -1,0 +1,48 @@
+"""Composition root of the preprocessor: `python -m unmask_preprocessor.worker`."""
+
+import functools
+
+from unmask_preprocessor.settings import PreprocessorSettings
+from unmask_preprocessor.tasks import FaceExtraction
+from unmask_shared.broker import make_celery
+from unmask_shared.job_store import make_job_store
+from unmask_shared.logs import configure_logging
+from unmask_shared.messages import EXTRACT_FACES
+from unmask_shared.object_store import make_object_store
+from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.stages import StageEnd
+from unmask_shared.worker import register_stage, run_worker
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    settings, job_settings, store_settings = PreprocessorSettings(), JobSettings(), StoreSettings()
+    configure_logging("preprocessor", log_format=settings.log_format)
+
+    @functools.cache
+    def extraction() -> FaceExtraction:
+        # Built by each child process for itself: connections do not survive a fork.
+        return FaceExtraction(
+            store=make_object_store(store_settings),
+            jobs=make_job_store(job_settings),
+            job_settings=job_settings,
+            vision=settings.vision(),
+        )
+
+    def run(video_id: str) -> StageEnd:
+        return extraction().run(video_id)
+
+    celery = make_celery(job_settings)
+    register_stage(celery, EXTRACT_FACES, run)
+    run_worker(
+        celery,
+        role="preprocessor",
+        task=EXTRACT_FACES,
+        pool="prefork",
+        concurrency=settings.preprocessor_concurrency,
+        jobs=make_job_store(job_settings),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Log lines with structure: who, what, and of which video."""
+
+import json
+import logging
+import sys
+import time
+from typing import Literal
+
+LogFormat = Literal["text", "json"]
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, service: str, log_format: LogFormat) -> None:
+        super().__init__()
+        self._service = service
+        self._json = log_format == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and k != "data"}
+        error = self.formatException(record.exc_info) if record.exc_info else None
+        if self._json:
+            entry = {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+                + f".{int(record.msecs):03d}Z",
+                "level": record.levelname.lower(),
+                "service": self._service,
+                "logger": record.name,
+                "message": record.getMessage(),
+                **extra,
+            }
+            return json.dumps(entry | ({"error": error} if error else {}), default=str)
+        stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
+        fields = "".join(f" {k}={v}" for k, v in extra.items())
+        line = f"{stamp} {self._service:<12} {record.levelname:<7} {record.getMessage()}{fields}"
+        return f"{line}\n{error}" if error else line
+
+
+def configure_logging(service: str, *, level: str = "INFO", log_format: LogFormat = "text") -> None:
+    """Send every log line of this process to standard error.
+
+    Args:
+        service: Name that stands in each line.
+        level: Lowest level of our own lines; libraries are heard from WARNING on.
+        log_format: `text` for people, `json` for machines.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(service, log_format))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in ("unmask_shared", "unmask_" + service):
+        logging.getLogger(ours).setLevel(level)
