@@ -150,6 +150,14 @@ class ProcessingCrashed(UnmaskError):
     action = "Re-encode the video and send it again; if it fails again, report it to the operator."
 
 
+class DamagedCrops(UnmaskError):
+    """The stored face crops of a video cannot be read back."""
+
+    code = "damaged_crops"
+    title = "The stored faces are damaged"
+    action = "Submit the video again; if it happens again, check the object store."
+
+
 # --- Checkpoints -----------------------------------------------------------------------------
 
 

@@ -1,0 +1,110 @@
+"""From landmarks to upright face crops of one size.
+
+The similarity transform (turn, scale, shift; no shear, so proportions stay) that brings five
+landmarks closest to a fixed template in the least-squares sense (Umeyama, 1991).
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Landmarks = NDArray[np.float64]
+"""`(5, 2)` pixel coordinates, left to right in the picture: see `landmarks.find_landmarks`."""
+
+# Median over 395 portraits, made symmetric, in distances between the centres of the eyes, from the
+# point between the eyes: corners of the left eye, corners of the right one, base of the nose.
+_FACE_SHAPE: Final = np.array(
+    [[-0.695, 0.0], [-0.305, 0.0], [0.305, 0.0], [0.695, 0.0], [0.0, 0.76]], dtype=np.float64
+)
+# In the same unit: the square from the hairline to the chin, and how far its centre lies below
+# the eyes.
+_FACE_SIDE: Final = 2.6
+_FACE_CENTER_DROP: Final = 0.25
+_SMOOTHING_FRAMES: Final = 1.5
+
+
+def template(size: int, margin: float) -> Landmarks:
+    """Where the landmarks lie in a crop.
+
+    Args:
+        size: Side of the crop, in pixels.
+        margin: Context on each side of the square from hairline to chin, as a fraction of it.
+
+    Returns:
+        `(5, 2)` float64 pixel coordinates.
+    """
+    unit = size / (_FACE_SIDE * (1 + 2 * margin))
+    center = np.array([0.0, _FACE_CENTER_DROP])
+    # Pixel centres lie at whole numbers, so the middle of the crop is at (size - 1) / 2.
+    points: Landmarks = (_FACE_SHAPE - center) * unit + (size - 1) / 2
+    return points
+
+
+def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:
+    """The `(2, 3)` matrix of the least-squares similarity from `source` points to `target`."""
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    a = _as_complex(source - source_mean)
+    b = _as_complex(target - target_mean)
+    # Over complex numbers a turn with scale is one factor, and least squares is one division.
+    factor = np.vdot(a, b) / np.vdot(a, a).real
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return np.column_stack([linear, target_mean - linear @ source_mean])
+
+
+def _as_complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
+    return points[:, 0] + 1j * points[:, 1]
+
+
+def smooth(tracked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smooth landmarks over consecutive frames so that crops do not jitter.
+
+    A symmetric Gaussian window, cut off and renormalised at both ends, so nothing lags behind.
+
+    Args:
+        tracked: `(N, 5, 2)` landmarks of N consecutive frames.
+
+    Returns:
+        The same shape.
+    """
+    distance = np.subtract.outer(np.arange(len(tracked)), np.arange(len(tracked)))
+    weights = np.exp(-0.5 * (distance / _SMOOTHING_FRAMES) ** 2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    smoothed: NDArray[np.float64] = np.einsum("nm,mkc->nkc", weights, tracked)
+    return smoothed
+
+
+def align_face(
+    image: NDArray[np.uint8], landmarks: Landmarks, *, size: int, margin: float
+) -> NDArray[np.uint8]:
+    """Cut an upright crop of a face.
+
+    Faces larger than the crop are sampled finely and averaged down, so nothing aliases. What
+    lies outside of the image is black.
+
+    Args:
+        image: `(H, W, 3)` uint8.
+        landmarks: `(5, 2)` pixel coordinates in the image.
+        size: Side of the crop, in pixels.
+        margin: See `template`.
+
+    Returns:
+        `(size, size, 3)` uint8.
+    """
+    matrix = similarity(landmarks, template(size, margin))
+    shrink = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
+    whole = max(1, round(shrink))
+    fine = _refine(matrix, whole)
+    method = cv2.INTER_LINEAR if whole > 1 else cv2.INTER_CUBIC
+    canvas = cv2.warpAffine(image, fine, (size * whole, size * whole), flags=method)
+    if whole > 1:
+        canvas = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return canvas.astype(np.uint8, copy=False)
+
+
+def _refine(matrix: NDArray[np.float64], whole: int) -> NDArray[np.float64]:
+    """The transform onto a grid with `whole` times as many pixels per side, centres kept."""
+    refined = matrix * whole
+    refined[:, 2] += (whole - 1) / 2
+    return refined
