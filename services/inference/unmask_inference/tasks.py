@@ -1,7 +1,5 @@
 """The inference stage: from stored face crops to a stored result."""
 
-from unmask_shared.vision.crops import decode_crops
-
 from unmask_inference.classify import Face, check_faces, classify_faces
 from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, result_key
 from unmask_shared.errors import ObjectNotFound
@@ -12,6 +10,7 @@ from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.videos import ModelRef, Status, VideoResult
+from unmask_shared.vision.crops import decode_crops
 
 PROGRESS_FROM, PROGRESS_TO = 0.55, 0.99
 

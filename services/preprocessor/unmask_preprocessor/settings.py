@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from unmask_shared.vision.pipeline import VisionSettings
 
 from unmask_shared.logs import LogFormat
+from unmask_shared.vision.pipeline import VisionSettings
 
 _DEFAULTS = VisionSettings()
 

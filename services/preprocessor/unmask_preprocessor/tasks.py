@@ -3,9 +3,6 @@
 import tempfile
 from pathlib import Path
 
-from unmask_shared.vision.crops import encode_crops, thumbnail_jpeg
-from unmask_shared.vision.pipeline import FaceTrack, VisionSettings, extract_faces
-
 from unmask_shared.artifacts import (
     FacesManifest,
     TrackManifest,
@@ -20,6 +17,8 @@ from unmask_shared.records import write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.videos import Status
+from unmask_shared.vision.crops import encode_crops, thumbnail_jpeg
+from unmask_shared.vision.pipeline import FaceTrack, VisionSettings, extract_faces
 
 # Shares of the bar that users see: finding faces and classifying them take about as long.
 PROGRESS_FROM, PROGRESS_TO = 0.02, 0.55

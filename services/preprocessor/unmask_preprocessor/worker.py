@@ -2,6 +2,8 @@
 
 import functools
 
+from celery import Celery
+
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_preprocessor.tasks import FaceExtraction
 from unmask_shared.broker import make_celery
@@ -14,10 +16,10 @@ from unmask_shared.stages import StageEnd
 from unmask_shared.worker import register_stage, run_worker
 
 
-def main() -> None:
-    """Run the worker until it is told to stop."""
-    settings, job_settings, store_settings = PreprocessorSettings(), JobSettings(), StoreSettings()
-    configure_logging("preprocessor", log_format=settings.log_format)
+def build_app(
+    settings: PreprocessorSettings, job_settings: JobSettings, store_settings: StoreSettings
+) -> Celery:
+    """Build the Celery application with the stage that this worker runs."""
 
     @functools.cache
     def extraction() -> FaceExtraction:
@@ -34,8 +36,15 @@ def main() -> None:
 
     celery = make_celery(job_settings)
     register_stage(celery, EXTRACT_FACES, run)
+    return celery
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    settings, job_settings = PreprocessorSettings(), JobSettings()
+    configure_logging("preprocessor", log_format=settings.log_format)
     run_worker(
-        celery,
+        build_app(settings, job_settings, StoreSettings()),
         role="preprocessor",
         task=EXTRACT_FACES,
         pool="prefork",
