@@ -35,7 +35,25 @@ class InvalidRequest(UnmaskError):
     code = "invalid_request"
     http_status = 422
     title = "The request is not valid"
-    action = "Compare the request with the API description at /docs."
+    action = "Compare the request with the API description at /openapi.json."
+
+
+class RouteNotFound(UnmaskError):
+    """Nothing is served under this path."""
+
+    code = "route_not_found"
+    http_status = 404
+    title = "There is nothing at this address"
+    action = "Compare the path with the API description at /openapi.json."
+
+
+class MethodNotAllowed(UnmaskError):
+    """The path exists, but not for this HTTP method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+    title = "The HTTP method is not allowed here"
+    action = "Use one of the methods that the Allow header names."
 
 
 class MalformedVideoId(InvalidRequest):
@@ -83,6 +101,26 @@ class TruncatedUpload(UnmaskError):
     retryable = True
     title = "The upload ended too early"
     action = "Send the file again; the connection was probably cut."
+
+
+class UploadStalled(UnmaskError):
+    """The client stopped sending, or sends too slowly."""
+
+    code = "upload_stalled"
+    http_status = 408
+    retryable = True
+    title = "The upload took too long"
+    action = "Check the network connection and send the file again."
+
+
+class TooManyUploads(UnmaskError):
+    """As many uploads are running as this installation takes at once."""
+
+    code = "too_many_uploads"
+    http_status = 503
+    retryable = True
+    title = "Too many uploads at the moment"
+    action = "Send the file again in a moment."
 
 
 class EmptyUpload(UnmaskError):
