@@ -1,0 +1,131 @@
+"""The main job through the real services: a file goes in over HTTP, a verdict comes out."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+from embedded_stack import ROOT, RunningStack, running_stack
+
+
+def test_a_video_becomes_a_verdict(stack: RunningStack, demo_media: Path) -> None:
+    video = demo_media / "astronaut_real.mp4"
+    video_id = stack.submit(video)
+    seen = []
+    while not seen or seen[-1]["status"] not in {"completed", "failed"}:
+        seen.append(stack.get(video_id))
+        time.sleep(0.02)
+    state = seen[-1]
+
+    assert state["status"] == "completed", state
+    assert state["source"]["sha256"] == hashlib.sha256(video.read_bytes()).hexdigest()
+    assert state["source"]["bytes"] == video.stat().st_size
+    assert state["source"]["frames"] > 0
+    assert state["result"]["verdict"] in {"real", "fake", "inconclusive"}
+    (face,) = state["result"]["faces"]
+    assert 0 <= face["fake_probability"] <= 1
+    assert state["result"]["fake_probability"] == face["fake_probability"]
+    assert face["segments"][0]["start_s"] == 0
+    assert face["end_s"] <= state["source"]["duration_s"]
+    assert all(ms >= 0 for ms in state["timings_ms"].values())
+    assert state["model"]["name"]
+
+    progress = [view["progress"] for view in seen]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
+    order = ["queued", "preprocessing", "inferring", "completed"]
+    stages = [order.index(view["status"]) for view in seen]
+    assert stages == sorted(stages)
+    assert "preprocessing" in {view["status"] for view in seen}
+
+
+def test_the_thumbnail_of_a_face_is_a_picture(stack: RunningStack, demo_media: Path) -> None:
+    state = stack.wait_for(stack.submit(demo_media / "astronaut_real.mp4"), "completed")
+    thumbnail = stack.client.get(state["result"]["faces"][0]["thumbnail"])
+    assert thumbnail.status_code == 200
+    assert thumbnail.headers["content-type"] == "image/jpeg"
+    assert thumbnail.content.startswith(b"\xff\xd8\xff")
+
+
+def test_the_same_video_gives_the_same_result(stack: RunningStack, demo_media: Path) -> None:
+    video = demo_media / "astronaut_fake.mp4"
+    first, second = (
+        stack.wait_for(stack.submit(video), "completed", "failed")["result"] for _ in range(2)
+    )
+    for face in first["faces"] + second["faces"]:
+        del face["thumbnail"]  # its URL names the video
+    assert first == second
+
+
+def test_a_file_that_only_looks_like_a_video_fails_with_advice(
+    stack: RunningStack, tmp_path: Path, demo_media: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes((demo_media / "astronaut_real.mp4").read_bytes()[:3000])
+    state = stack.wait_for(stack.submit(broken), "failed", "completed")
+    assert state["status"] == "failed"
+    assert state["failure"]["code"] == "unreadable_video"
+    assert state["failure"]["action"]
+
+
+def test_results_survive_a_restart(tmp_path: Path, demo_media: Path) -> None:
+    with running_stack(tmp_path) as first:
+        video_id = first.submit(demo_media / "astronaut_real.mp4")
+        before = first.wait_for(video_id, "completed")
+    with running_stack(tmp_path) as second:
+        assert second.get(video_id) == before
+
+
+def test_a_second_stack_on_the_same_data_is_refused(stack: RunningStack) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "unmask_standalone", "serve", "--data-dir", str(stack.data_dir)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=30,
+    )
+    assert outcome.returncode == 1
+    assert "UNMASK_DATA_DIR" in outcome.stderr
+
+
+def test_the_demo_prints_a_verdict_and_leaves_nothing_running(demo_media: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "unmask_standalone", "demo", str(demo_media / "astronaut_fake.mp4")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    seen: dict[int, psutil.Process] = {}
+    while demo.poll() is None:
+        try:
+            children = psutil.Process(demo.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            break
+        seen |= {child.pid: child for child in children}
+        time.sleep(0.1)
+    output, _ = demo.communicate()
+    assert demo.returncode == 0, output
+    assert "VERDICT" in output
+    assert "preprocessing" in output
+    assert "inferring" in output
+    assert len(seen) >= 5  # serve, Valkey, gateway and both workers
+    psutil.wait_procs(seen.values(), timeout=5)
+    assert not [process for process in seen.values() if process.is_running()]
+
+
+def test_ctrl_c_stops_every_part(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as running:
+        processes = running.processes()
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(20) == 0
+        psutil.wait_procs(processes, timeout=5)
+        assert not [process for process in processes if process.is_running()]
+        try:
+            running.client.get("/healthz")
+        except httpx.TransportError:
+            return
+        raise AssertionError("the gateway still answers")
