@@ -1,7 +1,7 @@
 """The Celery application, built the same way by everyone who sends or runs tasks."""
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from unmask_shared.messages import QUEUE_OF_TASK
 from unmask_shared.settings import JobSettings
@@ -16,7 +16,12 @@ def make_celery(settings: JobSettings) -> Celery:
     """
     app = Celery("unmask", broker=settings.redis_url.get_secret_value(), set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(name) for name in sorted(set(QUEUE_OF_TASK.values()))],
+        # Each queue with an exchange and key of its own: left to the defaults, all queues share one
+        # exchange and every message reaches all of them.
+        task_queues=[
+            Queue(name, Exchange(name), routing_key=name)
+            for name in sorted(set(QUEUE_OF_TASK.values()))
+        ],
         task_routes={task: {"queue": queue} for task, queue in QUEUE_OF_TASK.items()},
         task_serializer="json",
         accept_content=["json"],

@@ -129,9 +129,8 @@ class StageRunner:
             log.warning("progress could not be reported: Redis is away", extra=_of(video_id))
 
     def _fail(self, video_id: str, error: UnmaskError) -> None:
-        log.warning(
-            "video failed: %s: %s", error.code, error.detail, extra=_of(video_id), exc_info=error
-        )
+        # Expected: a user's broken file is no fault of ours and needs no traceback.
+        log.warning("video failed: %s: %s", error.code, error.detail, extra=_of(video_id))
         failure = Failure.of(error)
         write_document(self._store, failure_key(video_id), failure)
         self._jobs.fail(video_id, failure)

