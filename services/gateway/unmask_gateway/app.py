@@ -1,0 +1,83 @@
+"""Puts the HTTP application together from its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from celery import Celery
+from fastapi import FastAPI
+
+from unmask_gateway.background import running_in_background
+from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.middleware import LingeringClose, SecurityHeaders
+from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
+from unmask_gateway.readiness import make_probes
+from unmask_gateway.routes.health import make_health_router
+from unmask_gateway.routes.pages import make_pages_router, make_static_files
+from unmask_gateway.routes.videos import make_videos_router
+from unmask_gateway.settings import GatewaySettings
+from unmask_gateway.submissions import Submissions
+from unmask_gateway.uploads import UploadReceiver
+from unmask_shared.job_store import RedisJobStore
+from unmask_shared.object_store import ObjectStore
+from unmask_shared.settings import JobSettings
+from unmask_shared.sweeper import Sweeper
+
+_DESCRIPTION = """\
+Tells whether faces in a video were forged.
+
+Send a video with `POST /videos`, then poll `GET /videos/{video_id}` until its status is final.
+Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document with a
+stable `code` and an `action` that says what to do.
+"""
+
+
+def make_app(
+    *,
+    store: ObjectStore,
+    jobs: RedisJobStore,
+    celery: Celery,
+    settings: GatewaySettings,
+    job_settings: JobSettings,
+) -> FastAPI:
+    """Build the application; nothing is contacted before it starts.
+
+    Args:
+        store: Where videos are kept.
+        jobs: Their live views.
+        celery: Sends videos to the workers.
+        settings: Limits of the gateway.
+        job_settings: Timing that the sweeper goes by.
+    """
+    submissions = Submissions(store=store, jobs=jobs, celery=celery)
+    sweeper = Sweeper(store=store, jobs=jobs, celery=celery, settings=job_settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with running_in_background(store=store, sweeper=sweeper):
+            yield
+
+    app = FastAPI(
+        title="Unmask",
+        version=version("unmask-gateway"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # Their pages load scripts from another host, which our content policy forbids.
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_problem_handlers(app)
+    describe_problem_schema(app)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(SecurityHeaders)
+    app.include_router(
+        make_videos_router(
+            receiver=UploadReceiver(submissions.keep, settings),
+            submissions=submissions,
+            lookup=VideoLookup(store=store, jobs=jobs),
+        )
+    )
+    app.include_router(make_health_router(make_probes(store, jobs)))
+    app.include_router(make_pages_router(max_upload_bytes=settings.max_upload_bytes))
+    app.mount("/static", make_static_files(), name="static")
+    return app

@@ -1,0 +1,25 @@
+"""Builds the application from the environment, for any ASGI server.
+
+For example `uvicorn --factory unmask_gateway.asgi:make_app_from_environment`.
+"""
+
+from fastapi import FastAPI
+
+from unmask_gateway.app import make_app
+from unmask_gateway.settings import GatewaySettings
+from unmask_shared.broker import make_celery
+from unmask_shared.job_store import make_job_store
+from unmask_shared.object_store import make_object_store
+from unmask_shared.settings import JobSettings, StoreSettings
+
+
+def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAPI:
+    """Build the application with everything that `UNMASK_...` variables name."""
+    job_settings = JobSettings()
+    return make_app(
+        store=make_object_store(StoreSettings()),
+        jobs=make_job_store(job_settings),
+        celery=make_celery(job_settings),
+        settings=settings or GatewaySettings(),
+        job_settings=job_settings,
+    )

@@ -1,0 +1,62 @@
+"""What the gateway does beside answering requests."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from unmask_shared.errors import DependencyUnavailable
+from unmask_shared.object_store import ObjectStore
+from unmask_shared.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S: Final = 5.0
+_STOP_PATIENCE_S: Final = 1.0
+
+
+@contextmanager
+def running_in_background(*, store: ObjectStore, sweeper: Sweeper) -> Iterator[None]:
+    """Prepare the store and sweep lost videos for as long as the body runs.
+
+    Neither holds up the start: what they need may come up later than the gateway.
+    """
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=work, args=(stop,), name=name, daemon=True)
+        for name, work in (
+            ("prepare-store", lambda stop: _prepare(store, stop)),
+            ("sweeper", lambda stop: _keep_running(sweeper.run, stop)),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_STOP_PATIENCE_S)
+
+
+def _prepare(store: ObjectStore, stop: threading.Event) -> None:
+    """Wait for the object store; an S3 store makes its bucket when it is first checked."""
+    while not stop.is_set():
+        try:
+            store.check()
+        except DependencyUnavailable as error:
+            log.warning("waiting for the object store: %s", error.detail)
+            stop.wait(_PAUSE_S)
+        else:
+            return
+
+
+def _keep_running(work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            work(stop)
+        except Exception:
+            # Without the sweeper videos get lost unseen, so a bug must not end it.
+            log.exception("the sweeper failed and is started again")
+            stop.wait(_PAUSE_S)

@@ -1,0 +1,91 @@
+"""What every response needs, whichever route gave it."""
+
+import asyncio
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LINGER_S: Final = 2.0
+
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class SecurityHeaders:
+    """Tells browsers to trust nothing but what this server sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to each response."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class LingeringClose:
+    """Lets a client read why its body was refused while it still sends it.
+
+    A server that answers early and closes at once resets the connection, and the client may lose
+    the answer. So the answer goes out, what still arrives is thrown away for a moment, and then
+    the connection closes: a body that was refused is never read to its end.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close gently when the response comes before the end of the body."""
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        body_ended = False
+
+        async def watch_receive() -> Message:
+            nonlocal body_ended
+            message = await receive()
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                body_ended = True
+            return message
+
+        async def linger() -> None:
+            try:
+                async with asyncio.timeout(_LINGER_S):
+                    while not body_ended:
+                        await watch_receive()
+            except TimeoutError:
+                return
+
+        async def send_gently(message: Message) -> None:
+            if body_ended:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+                await send(message)
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await linger()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await send(message)
+
+        await self._app(scope, watch_receive, send_gently)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

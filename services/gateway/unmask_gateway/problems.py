@@ -1,0 +1,142 @@
+"""Errors as RFC 9457 problem documents, in responses and in the API's description."""
+
+import logging
+from collections import defaultdict
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from unmask_shared.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    RouteNotFound,
+    UnmaskError,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_AFTER_S: Final = 5
+_STATUS_ERRORS: Final[dict[int, type[UnmaskError]]] = {404: RouteNotFound, 405: MethodNotAllowed}
+
+
+class Problem(BaseModel):
+    """What was wrong, for programs and for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Annotated[str, Field(description="Names the kind of problem; the code as a URN.")]
+    title: Annotated[str, Field(description="The kind of problem, in words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What exactly was wrong this time.")]
+    instance: Annotated[str | None, Field(description="Path of the request.")]
+    code: Annotated[str, Field(description="Stable name of the problem, to branch on.")]
+    action: Annotated[str, Field(description="What can be done about it.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may work later.")]
+
+
+def problem_of(error: UnmaskError, instance: str | None) -> Problem:
+    """Describe an error that met a request to the path `instance`."""
+    return Problem(
+        type=f"urn:unmask:problem:{error.code}",
+        title=error.title,
+        status=error.http_status,
+        detail=error.detail,
+        instance=instance,
+        code=error.code,
+        action=error.action,
+        retryable=error.retryable,
+    )
+
+
+def document_errors(*errors: type[UnmaskError]) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors that a route can answer with, for FastAPI's `responses`."""
+    by_status: defaultdict[int, list[type[UnmaskError]]] = defaultdict(list)
+    for error in errors:
+        by_status[error.http_status].append(error)
+    return {
+        status: {
+            "description": "; ".join(f"{kind.title} (`{kind.code}`)" for kind in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        kind.code: {"value": problem_of(kind(), "/videos").model_dump()}
+                        for kind in kinds
+                    },
+                }
+            },
+        }
+        for status, kinds in sorted(by_status.items())
+    }
+
+
+def describe_problem_schema(app: FastAPI) -> None:
+    """Add the schema that `document_errors` refers to, which no route names as its model."""
+    describe = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        description = describe()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        return description
+
+    app.openapi = with_problem  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every error, also those of the framework, with a problem document."""
+    app.add_exception_handler(UnmaskError, _on_typed)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def _respond(
+    request: Request, error: UnmaskError, headers: dict[str, str] | None = None
+) -> Response:
+    problem = problem_of(error, request.url.path)
+    all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    if error.retryable and error.http_status == 503:
+        all_headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return Response(
+        problem.model_dump_json(),
+        status_code=problem.status,
+        headers=all_headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+async def _on_typed(request: Request, error: Exception) -> Response:
+    if not isinstance(error, UnmaskError):
+        raise error
+    if error.http_status >= 500:
+        log.warning("%s %s: %s", request.method, request.url.path, error.detail)
+    return _respond(request, error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = _STATUS_ERRORS.get(error.status_code, InvalidRequest)
+    detail = f"{request.method} {request.url.path} is not served."
+    return _respond(request, kind(detail), dict(error.headers or {}))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = (
+        f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()
+    )
+    return _respond(request, InvalidRequest("; ".join(faults)))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    # The server logs the exception; its text may hold internals and stays out of the response.
+    return _respond(request, UnmaskError())

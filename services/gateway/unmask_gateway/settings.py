@@ -1,0 +1,36 @@
+"""Settings of the gateway, read from the environment: `UNMASK_` and the name in capitals."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class GatewaySettings(BaseSettings):
+    """Where the gateway listens, and which uploads it takes."""
+
+    model_config = SettingsConfigDict(env_prefix="UNMASK_")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes any free port.")] = 8000
+    max_upload_bytes: Annotated[
+        int, Field(gt=0, description="Largest video that is accepted, in bytes.")
+    ] = 2 * 1024**3
+    max_parallel_uploads: Annotated[
+        int, Field(gt=0, description="Uploads at the same time; each may hold 50 MB of memory.")
+    ] = 16
+    upload_idle_timeout_s: Annotated[
+        float, Field(gt=0, description="A client that sends nothing for so long is cut off.")
+    ] = 30.0
+    upload_min_bytes_per_s: Annotated[
+        int, Field(gt=0, description="A client that is slower than this on average is cut off.")
+    ] = 4096
+    store_timeout_s: Annotated[
+        float, Field(gt=0, description="An object store that takes no byte for so long is down.")
+    ] = 120.0
+    keep_alive_s: Annotated[
+        int, Field(gt=0, description="An idle connection is closed after this.")
+    ] = 20
+    shutdown_grace_s: Annotated[
+        int, Field(ge=0, description="Time that running requests have to end at shutdown.")
+    ] = 8

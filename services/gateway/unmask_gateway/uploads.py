@@ -1,0 +1,199 @@
+"""Takes one upload from a client and passes it on to the object store while it arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+
+from unmask_gateway.forms import MAX_FORM_BYTES, FileForm
+from unmask_gateway.pipe import ReaderGoneError, UploadPipe
+from unmask_gateway.settings import GatewaySettings
+from unmask_gateway.threads import run_in_thread
+from unmask_shared.containers import SNIFF_BYTES, sniff_container
+from unmask_shared.errors import (
+    EmptyUpload,
+    MalformedUpload,
+    NotAVideo,
+    ObjectStoreUnavailable,
+    TooManyUploads,
+    TruncatedUpload,
+    UnmaskError,
+    UploadStalled,
+    UploadTooLarge,
+)
+from unmask_shared.videos import VideoRecord
+
+# A refusal waits so long for the store to be cleaned up, then cleaning goes on without it.
+_CLEANUP_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingUpload:
+    """A file that is still arriving.
+
+    Attributes:
+        filename: Cleaned name of the file.
+        content_type: Media type that the client gave.
+        stream: The file's bytes; reading raises when the upload breaks off.
+    """
+
+    filename: str
+    content_type: str
+    stream: UploadPipe
+
+
+KeepUpload = Callable[[IncomingUpload], VideoRecord]
+
+
+class UploadReceiver:
+    """Receives uploads with bounded memory, bounded patience, and nothing left of broken ones."""
+
+    def __init__(self, keep: KeepUpload, settings: GatewaySettings) -> None:
+        """Prepare to receive.
+
+        Args:
+            keep: Stores an upload and returns its record, called in a thread; when the stream
+                breaks off it must let the error through and leave nothing behind.
+            settings: Limits and timeouts.
+        """
+        self._keep = keep
+        self._settings = settings
+        self._running = 0
+
+    async def receive(
+        self, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
+    ) -> VideoRecord:
+        """Receive one request body and keep the file in it.
+
+        Args:
+            body: The body in pieces.
+            content_type: The request's `Content-Type`.
+            content_length: Length of the body, if the client told it.
+
+        Returns:
+            The record of the video, which is accepted from then on.
+
+        Raises:
+            UnmaskError: The request is refused; nothing of it is kept.
+        """
+        most = self._settings.max_upload_bytes
+        form = FileForm(content_type, max_file_bytes=most)
+        if content_length is not None and content_length > most + MAX_FORM_BYTES:
+            raise UploadTooLarge(
+                f"The request has {content_length} bytes; files of up to {most} bytes are taken."
+            )
+        if self._running >= self._settings.max_parallel_uploads:
+            raise TooManyUploads(f"{self._running} uploads are running already.")
+        self._running += 1
+        kept: asyncio.Future[VideoRecord] | None = None
+        try:
+            file = self._file_data(form, body)
+            head = await _read_head(file)
+            if sniff_container(head) is None:
+                raise NotAVideo(
+                    f"{form.filename!r} does not begin like any video format that is read here."
+                )
+            pipe = UploadPipe()
+            upload = IncomingUpload(
+                filename=form.filename, content_type=form.content_type, stream=pipe
+            )
+            kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
+            kept.add_done_callback(self._release_slot)
+            return await self._pass_on(head, file, pipe, kept)
+        finally:
+            if kept is None:
+                self._running -= 1
+
+    def _keep_and_leave(self, upload: IncomingUpload) -> VideoRecord:
+        try:
+            return self._keep(upload)
+        finally:
+            upload.stream.stop_reading()
+
+    def _release_slot(self, kept: "asyncio.Future[VideoRecord]") -> None:
+        # Not before the thread has ended: a store that hangs must not gather ever more of them.
+        self._running -= 1
+        kept.exception()  # seen here even if the request is gone
+
+    async def _pass_on(
+        self,
+        head: bytes,
+        file: AsyncIterator[bytes],
+        pipe: UploadPipe,
+        kept: "asyncio.Future[VideoRecord]",
+    ) -> VideoRecord:
+        try:
+            async with self._store_timeout():
+                await pipe.write(head)
+            async for data in file:
+                async with self._store_timeout():
+                    await pipe.write(data)
+            pipe.close()
+            async with self._store_timeout():
+                return await asyncio.shield(kept)
+        except ReaderGoneError:
+            return await asyncio.shield(kept)  # raises what ended the reader
+        except UnmaskError as error:
+            pipe.abort(error)
+            await asyncio.wait({kept}, timeout=_CLEANUP_WAIT_S)
+            raise
+        finally:
+            pipe.abort(TruncatedUpload("The request was broken off."))
+
+    @asynccontextmanager
+    async def _store_timeout(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._settings.store_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise ObjectStoreUnavailable(
+                f"The object store took no data for {self._settings.store_timeout_s:g} s."
+            ) from error
+
+    async def _file_data(self, form: FileForm, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the bytes of the file, and end only if the whole form has arrived."""
+        async for piece in self._patiently(body):
+            for data in form.feed(piece):
+                yield data
+        if not form.is_complete:
+            raise TruncatedUpload("The body ended before the closing boundary of the form.")
+        if not form.has_file:
+            raise MalformedUpload("The form has no field named `file`.")
+
+    async def _patiently(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a body as long as the client is neither gone nor too slow."""
+        idle_s, slowest = (
+            self._settings.upload_idle_timeout_s,
+            self._settings.upload_min_bytes_per_s,
+        )
+        clock = asyncio.get_running_loop().time
+        waited_s, received = 0.0, 0
+        while True:
+            since = clock()
+            try:
+                async with asyncio.timeout(idle_s):
+                    piece = await anext(body)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise UploadStalled(f"Nothing arrived for {idle_s:g} s.") from error
+            except ClientDisconnect as error:
+                raise TruncatedUpload("The client closed the connection.") from error
+            # Only time spent on the client counts, not that spent on a slow store.
+            waited_s += clock() - since
+            received += len(piece)
+            if waited_s > idle_s + received / slowest:
+                raise UploadStalled(f"Less than {slowest} bytes per second arrived.")
+            yield piece
+
+
+async def _read_head(file: AsyncIterator[bytes]) -> bytes:
+    """Take enough of the file to recognise it; all of it when it is short."""
+    head = bytearray()
+    while len(head) < SNIFF_BYTES and (data := await anext(file, None)) is not None:
+        head += data
+    if not head:
+        raise EmptyUpload("The file has 0 bytes.")
+    return bytes(head)
