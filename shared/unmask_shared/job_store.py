@@ -225,6 +225,13 @@ class RedisJobStore:
             alive_since = self._now() - WORKER_TTL_S
             return self._redis.zcount(self._workers(role), alive_since, "+inf")
 
+    def live_worker_names(self, role: str) -> list[str]:
+        """Names of the workers of this role that announced themselves lately."""
+        with _translated():
+            alive_since = self._now() - WORKER_TTL_S
+            names = self._redis.zrangebyscore(self._workers(role), alive_since, "+inf")
+        return cast("list[str]", names)
+
     # --- shared roles ------------------------------------------------------------------------
 
     def take_turn(self, name: str, owner: str, ttl_s: float) -> bool:

@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 import threading
-import uuid
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from celery.exceptions import Ignore
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
 
 from unmask_shared.errors import DependencyUnavailable
+from unmask_shared.healthcheck import worker_name
 from unmask_shared.job_store import WORKER_TTL_S, RedisJobStore
 from unmask_shared.messages import QUEUE_OF_TASK, StageMessage
 from unmask_shared.processes import die_with_parent
@@ -103,7 +103,7 @@ def run_worker(
 
 
 def _announce(jobs: RedisJobStore, role: str, stopped: threading.Event) -> None:
-    name = uuid.uuid4().hex
+    name = worker_name()
     while not stopped.is_set():
         try:
             jobs.announce_worker(role, name)
