@@ -62,11 +62,12 @@ class Probe:
         """Return the state, within a few seconds even if the dependency does not answer."""
         if self._running is None or self._running.done():
             self._running = run_in_thread(self._check, name=f"probe-{self.name}")
-        done, _ = await asyncio.wait({self._running}, timeout=_PATIENCE_S)
+        running = self._running  # another request may have begun the next run when this one ends
+        done, _ = await asyncio.wait({running}, timeout=_PATIENCE_S)
         if not done:
             return Check(ok=False, detail=f"no answer for {_PATIENCE_S:g} s")
         try:
-            return self._running.result()
+            return running.result()
         except DependencyUnavailable as error:
             return Check(ok=False, detail=error.detail)
 

@@ -124,9 +124,12 @@ class Stack:
 def _not_ready(client: httpx.Client) -> list[str]:
     """Say in words which parts do not work yet; empty when all do."""
     try:
-        checks = client.get("/readyz").json()["checks"]
-    except httpx.HTTPError:
-        return ["the gateway does not answer"]
+        answer = client.get("/readyz")
+    except httpx.TransportError:
+        return ["gateway: does not answer"]
+    if answer.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
+        return [f"gateway: answers {answer.status_code}"]
+    checks = answer.json()["checks"]
     return [f"{name}: {check['detail']}" for name, check in checks.items() if not check["ok"]]
 
 
