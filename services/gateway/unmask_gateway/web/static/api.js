@@ -1,0 +1,80 @@
+// Talks to the gateway. Every failure is a Problem with the words that the user gets to see.
+
+export class Problem extends Error {
+  constructor({ title, detail, action, status = 0 }) {
+    super(detail);
+    this.title = title;
+    this.action = action;
+    this.status = status;
+  }
+}
+
+const unreachable = () =>
+  new Problem({
+    title: "The server cannot be reached",
+    detail: "The connection broke before there was an answer.",
+    action: "Check the network and try again.",
+  });
+
+function problemFrom(status, text) {
+  try {
+    return new Problem({ ...JSON.parse(text), status });
+  } catch {
+    return new Problem({
+      title: "The server answered with an error",
+      detail: `HTTP status ${status}.`,
+      action: "Try again in a moment.",
+      status,
+    });
+  }
+}
+
+/** Starts an upload; `fetch` cannot report its progress, XMLHttpRequest can. */
+export function upload(file, onProgress) {
+  const request = new XMLHttpRequest();
+  const form = new FormData();
+  form.append("file", file);
+  const done = new Promise((resolve, reject) => {
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("error", () => reject(unreachable()));
+    request.addEventListener("abort", () => resolve(null));
+    request.addEventListener("load", () => {
+      if (request.status === 202) resolve(JSON.parse(request.responseText));
+      else reject(problemFrom(request.status, request.responseText));
+    });
+  });
+  request.open("POST", "/videos");
+  request.send(form);
+  return { done, cancel: () => request.abort() };
+}
+
+async function ask(path, signal) {
+  try {
+    const response = await fetch(path, { signal, headers: { Accept: "application/json" } });
+    return { response, text: await response.text() };
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+}
+
+/** Returns the video, and after how many milliseconds to ask again. */
+export async function getVideo(id, signal) {
+  const { response, text } = await ask(`/videos/${encodeURIComponent(id)}`, signal);
+  if (!response.ok) throw problemFrom(response.status, text);
+  return {
+    video: JSON.parse(text),
+    askAgainMs: Number(response.headers.get("Retry-After") ?? 1) * 1000,
+  };
+}
+
+/** Returns what is down, in words; empty when everything is up. */
+export async function getWhatIsDown(signal) {
+  const { text } = await ask("/readyz", signal);
+  const { checks } = JSON.parse(text);
+  return Object.entries(checks)
+    .filter(([, check]) => !check.ok)
+    .map(([name, check]) => `${name.replace("_", " ")}: ${check.detail}`);
+}

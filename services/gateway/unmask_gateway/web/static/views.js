@@ -1,0 +1,144 @@
+// Draws what is known onto the page. Values from the server only ever become text, never markup.
+
+const STAGES = ["uploading", "queued", "preprocessing", "inferring"];
+const SECTIONS = ["choose", "work", "outcome"];
+
+const VERDICTS = {
+  fake: ["This video looks forged", "At least one face shows traces of manipulation."],
+  real: ["No forgery was found", "No face shows the traces that the model knows."],
+  score_in_band: ["Unmask cannot tell", "The traces are neither clear enough for nor against it."],
+  no_face_found: ["No face was found", "Unmask judges faces, and found none in this video."],
+};
+
+const byId = (id) => document.getElementById(id);
+const percent = (fraction) => `${Math.round(fraction * 100)} %`;
+
+export function bytes(count) {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const step = count > 0 ? Math.min(Math.floor(Math.log2(count) / 10), units.length - 1) : 0;
+  const value = count / 1024 ** step;
+  return `${step > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[step]}`;
+}
+
+function clock(seconds) {
+  const tenths = Math.round(seconds * 10);
+  const rest = ((tenths % 600) / 10).toFixed(1).padStart(4, "0");
+  return `${Math.floor(tenths / 600)}:${rest}`;
+}
+
+function show(section) {
+  for (const id of SECTIONS) byId(id).hidden = id !== section;
+}
+
+export function showChoice() {
+  show("choose");
+}
+
+export function showWork({ filename, stage, progress, note = "", onCancel = null }) {
+  show("work");
+  byId("work-title").textContent = filename;
+  const current = STAGES.indexOf(stage);
+  for (const item of byId("stages").children) {
+    const rank = STAGES.indexOf(item.dataset.stage);
+    item.classList.toggle("done", rank < current);
+    if (rank === current) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+  }
+  byId("progress").value = progress;
+  // A live region speaks whenever it is written to, so only what is new is written.
+  if (byId("note").textContent !== note) byId("note").textContent = note;
+  byId("cancel").hidden = onCancel === null;
+  byId("cancel").onclick = onCancel;
+}
+
+function showOutcome({ tone, filename, title, text, action = "" }) {
+  show("outcome");
+  byId("outcome").className = `card ${tone}`;
+  byId("outcome-file").textContent = filename;
+  byId("outcome-title").textContent = title;
+  byId("outcome-text").textContent = text;
+  byId("outcome-action").textContent = action;
+  byId("score").hidden = true;
+  byId("faces").replaceChildren();
+  byId("facts").replaceChildren();
+  document.title = `${title} – Unmask`;
+  byId("outcome-title").focus();
+}
+
+export function showProblem({ title, message, action }, filename = "") {
+  showOutcome({ tone: "failed", filename, title, text: message, action });
+}
+
+export function showFinished(video) {
+  const filename = video.source.filename;
+  if (video.status === "failed") {
+    const { title, detail, action } = video.failure;
+    showOutcome({ tone: "failed", filename, title, text: detail, action });
+  } else if (video.status === "cancelled") {
+    showOutcome({ tone: "failed", filename, title: "This video was cancelled", text: "" });
+  } else {
+    const { verdict, reason, fake_probability: probability, faces } = video.result;
+    const [title, text] = VERDICTS[reason ?? verdict];
+    showOutcome({ tone: verdict, filename, title, text });
+    if (probability !== null) {
+      byId("score").hidden = false;
+      byId("meter").value = probability;
+      byId("percent").textContent = percent(probability);
+    }
+    byId("faces").replaceChildren(...faces.map((face) => drawFace(face, video.source.duration_s)));
+  }
+  showFacts(video);
+}
+
+function drawFace(face, duration) {
+  const item = byId("face").content.cloneNode(true);
+  const name = `Face ${face.track_id + 1}`;
+  const image = item.querySelector("img");
+  image.src = face.thumbnail;
+  image.alt = name;
+  item.querySelector("h2").textContent =
+    `${name}: ${percent(face.fake_probability)} probability of forgery`;
+  item.querySelector("p").textContent = `Seen from ${clock(face.start_s)} to ${clock(face.end_s)}`;
+  const length = Math.max(duration ?? 0, face.end_s, 0.001);
+  item.querySelector("ol").replaceChildren(...face.segments.map((part) => drawSegment(part, length)));
+  return item;
+}
+
+function drawSegment(segment, length) {
+  const bar = document.createElement("li");
+  const label = document.createElement("span");
+  const { start_s: start, end_s: end, fake_probability: probability } = segment;
+  label.textContent = `${clock(start)} to ${clock(end)}: ${percent(probability)}`;
+  bar.title = label.textContent;
+  bar.append(label);
+  bar.style.setProperty("--from", start / length);
+  bar.style.setProperty("--to", end / length);
+  bar.style.setProperty("--probability", probability);
+  return bar;
+}
+
+function showFacts({ id, source, model, timings_ms: timings }) {
+  const facts = [["File", bytes(source.bytes)]];
+  if (source.frames !== null) {
+    const { width, height, fps, duration_s: duration, frames } = source;
+    facts.push([
+      "Video",
+      `${width} × ${height}, ${clock(duration)} long, ${frames} frames, ${fps.toFixed(1)} per second`,
+    ]);
+  }
+  if (model) facts.push(["Model", `${model.name} ${model.version}`]);
+  const named = { queued: "waiting", preprocessing: "finding faces", inferring: "judging" };
+  const took = Object.entries(named)
+    .filter(([key]) => timings[key] !== null)
+    .map(([key, name]) => `${(timings[key] / 1000).toFixed(1)} s ${name}`);
+  if (took.length > 0) facts.push(["Time", took.join(", ")]);
+  facts.push(["Id", id]);
+  byId("facts").replaceChildren(
+    ...facts.flatMap(([term, value]) => {
+      const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+      dt.textContent = term;
+      dd.textContent = value;
+      return [dt, dd];
+    }),
+  );
+}
