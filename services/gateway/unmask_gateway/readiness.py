@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask_gateway.threads import run_in_thread
-from unmask_shared.errors import DependencyUnavailable
+from unmask_shared.errors import UnmaskError
 from unmask_shared.job_store import WORKER_TTL_S, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 
@@ -68,7 +68,7 @@ class Probe:
             return Check(ok=False, detail=f"no answer for {_PATIENCE_S:g} s")
         try:
             return running.result()
-        except DependencyUnavailable as error:
+        except UnmaskError as error:
             return Check(ok=False, detail=error.detail)
 
 
