@@ -1,1 +1,1 @@
-pytest_plugins = ["real_services"]
+pytest_plugins = ["embedded_stack", "real_services"]
