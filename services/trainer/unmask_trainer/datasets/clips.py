@@ -1,0 +1,127 @@
+"""Feeds clips to the training loop."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from unmask_shared.model.transforms import CropTransform, pad_clips
+from unmask_trainer.augmentations import augment, draw_augmentation
+from unmask_trainer.datasets.faces import FaceClips
+
+Item = tuple[Tensor, int]
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    faces: FaceClips
+    start: int
+    stop: int
+    unit: int
+
+
+class ClipDataset(Dataset[Item]):
+    """One window of every clip of every video.
+
+    A real clip and its forgeries form a unit: within an epoch they show the same frames with the
+    same augmentation, so that nothing but the forgery tells them apart.
+    """
+
+    def __init__(
+        self,
+        faces: Sequence[FaceClips],
+        transform: CropTransform,
+        *,
+        window: int,
+        augmented: bool,
+        seed: int = 0,
+    ) -> None:
+        """Index the clips.
+
+        Args:
+            faces: Videos with their crops.
+            transform: The same as in serving.
+            window: Frames taken from a clip: a random run when augmented, else those in the middle.
+            augmented: Whether clips are changed at random, anew in each epoch.
+            seed: Of the augmentation.
+        """
+        self._transform = transform
+        self._window = window
+        self._augmented = augmented
+        self._seed = seed
+        self._epoch = 0
+        units: dict[tuple[str, str, int], int] = {}
+        self._entries = [
+            _Entry(
+                faces=item,
+                start=start,
+                stop=stop,
+                unit=units.setdefault((item.video.group, item.video.path.stem, number), len(units)),
+            )
+            for item in faces
+            for number, (start, stop) in enumerate(item.clips)
+        ]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other windows and augmentations from now on."""
+        self._epoch = epoch
+
+    def units(self) -> list[list[int]]:
+        """Positions of the clips, a unit's together."""
+        members: dict[int, list[int]] = defaultdict(list)
+        for position, entry in enumerate(self._entries):
+            members[entry.unit].append(position)
+        return list(members.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, position: int) -> Item:
+        entry = self._entries[position]
+        rng = np.random.default_rng([self._seed, self._epoch, entry.unit])
+        spare = max(0, entry.stop - entry.start - self._window)
+        skipped = int(rng.integers(spare + 1)) if self._augmented else spare // 2
+        start = entry.start + skipped
+        crops = np.array(entry.faces.load()[start : min(start + self._window, entry.stop)])
+        if self._augmented:
+            crops = augment(crops, draw_augmentation(rng, crops.shape[1]), rng)
+        return self._transform(crops), entry.faces.video.label
+
+
+class UnitBatches:
+    """Batches that keep units together, shuffled anew in each epoch."""
+
+    def __init__(self, dataset: ClipDataset, *, batch_size: int, seed: int, shuffled: bool) -> None:
+        self._units = dataset.units()
+        self._batch_size = batch_size
+        self._seed = seed
+        self._shuffled = shuffled
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle otherwise from now on."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return ceil(sum(len(unit) for unit in self._units) / self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(len(self._units))
+        if self._shuffled:
+            np.random.default_rng([self._seed, self._epoch]).shuffle(order)
+        positions = [position for unit in order for position in self._units[unit]]
+        for start in range(0, len(positions), self._batch_size):
+            yield positions[start : start + self._batch_size]
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Stack clips of different lengths: (B, T, 3, S, S), lengths (B,), labels (B,)."""
+    clips = [clip for clip, _ in items]
+    padded, lengths = pad_clips(clips, max(len(clip) for clip in clips))
+    return padded, lengths, torch.tensor([label for _, label in items], dtype=torch.int64)

@@ -1,0 +1,160 @@
+"""Short takes of raw frames: pieces of real videos, and portraits set into motion."""
+
+import csv
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask_shared.errors import InvalidRequest, UnreadableVideo
+from unmask_shared.vision.frames import DecodeLimits, probe_video, read_clips
+from unmask_trainer.datasets.portraits import camera_path, draw_motion, film
+
+Frame = NDArray[np.uint8]
+
+_VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif"}
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_LIMITS = DecodeLimits(max_pixels=4096 * 3072, max_frames=216_000)
+_LONGEST_SIDE = 720
+_PORTRAIT_FPS = 25
+
+
+class Kind(StrEnum):
+    """Where a take comes from."""
+
+    VIDEO = "video"
+    PORTRAIT = "portrait"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """A piece of footage to be rendered.
+
+    Attributes:
+        id: Unique name; also that of its files.
+        source: Name of the file that it is taken from, without its suffix.
+        person: Who is shown; takes of one person stay in one split.
+        kind: Video or portrait.
+        path: The file.
+        start: First frame of a video's take.
+        frames: Number of frames.
+        fps: Frame rate.
+    """
+
+    id: str
+    source: str
+    person: str
+    kind: Kind
+    path: Path
+    start: int
+    frames: int
+    fps: int
+
+
+def read_persons(path: Path | None) -> dict[str, str]:
+    """Read a CSV with the columns `file` and `person`.
+
+    Raises:
+        InvalidRequest: When a column is missing.
+    """
+    if path is None:
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if not {"file", "person"} <= set(rows.fieldnames or ()):
+            raise InvalidRequest(f"{path} needs the columns file,person; it has {rows.fieldnames}")
+        return {row["file"]: row["person"] for row in rows}
+
+
+def plan_video_takes(
+    folder: Path, persons: dict[str, str], *, takes: int, frames: int
+) -> list[Take]:
+    """Spread up to `takes` disjoint takes of `frames` frames over every video of a folder."""
+    planned = []
+    for path in _files(folder, _VIDEO_SUFFIXES):
+        info = probe_video(path, _LIMITS).info
+        count = max(1, min(takes, info.frames // frames))
+        spare = max(0, info.frames - frames)
+        planned += [
+            Take(
+                id=f"{path.stem}-{number:02d}",
+                source=path.stem,
+                person=persons.get(path.name, path.stem),
+                kind=Kind.VIDEO,
+                path=path,
+                start=spare * number // max(1, count - 1) if count > 1 else 0,
+                frames=min(frames, info.frames),
+                fps=max(1, round(info.fps)),
+            )
+            for number in range(count)
+        ]
+    return planned
+
+
+def plan_portrait_takes(folder: Path, persons: dict[str, str], *, frames: int) -> list[Take]:
+    """One take of every portrait of a folder."""
+    return [
+        Take(
+            id=path.stem,
+            source=path.stem,
+            person=persons.get(path.name, path.stem),
+            kind=Kind.PORTRAIT,
+            path=path,
+            start=0,
+            frames=frames,
+            fps=_PORTRAIT_FPS,
+        )
+        for path in _files(folder, _IMAGE_SUFFIXES)
+    ]
+
+
+def render(take: Take, rng: np.random.Generator) -> list[Frame]:
+    """The take's frames, RGB (H, W, 3) uint8 with even sides of up to 720 pixels.
+
+    Raises:
+        UnmaskError: When the file cannot be decoded.
+    """
+    if take.kind is Kind.VIDEO:
+        return _read_video(take, rng)
+    return _film_portrait(take, rng)
+
+
+def _read_video(take: Take, rng: np.random.Generator) -> list[Frame]:
+    video = probe_video(take.path, _LIMITS)
+    # Clips of many sizes: the size of a face must not tell where it comes from.
+    longest = int(rng.integers(min(400, _LONGEST_SIDE), _LONGEST_SIDE + 1))
+    wanted = [range(take.start, take.start + take.frames)]
+    frames = [
+        _even(frame.rgb(long_side=longest)) for clip in read_clips(video, wanted) for frame in clip
+    ]
+    return [frame for frame in frames if frame.shape == frames[0].shape]
+
+
+def _film_portrait(take: Take, rng: np.random.Generator) -> list[Frame]:
+    picture = cv2.imread(str(take.path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise UnreadableVideo(f"{take.path} cannot be decoded as a picture")
+    portrait = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    height, width = portrait.shape[:2]
+    longest = int(rng.integers(300, 520))
+    scale = longest / max(height, width)
+    size = (round(height * scale / 2) * 2, round(width * scale / 2) * 2)
+    motion = draw_motion(rng)
+    path = camera_path(
+        motion, rng, steps=take.frames, focus=(width / 2, height / 2), scale=scale, size=size
+    )
+    return film(portrait, path, rng, size=size, noise=motion.noise)
+
+
+def _even(frame: Frame) -> Frame:
+    height, width = frame.shape[:2]
+    return frame[: height - height % 2, : width - width % 2]
+
+
+def _files(folder: Path, suffixes: set[str]) -> list[Path]:
+    if not folder.is_dir():
+        raise InvalidRequest(f"{folder} is not a folder")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)

@@ -1,0 +1,72 @@
+"""A folder of labelled videos: `real/*`, `fake/*` and, when known, who is shown in which."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmask_shared.errors import InvalidRequest
+from unmask_shared.model.card import LABELS
+from unmask_trainer.datasets.forged import METADATA_FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledVideo:
+    """One video of the data set.
+
+    Attributes:
+        path: The file.
+        label: 0 for real, 1 for fake.
+        group: What must not be torn apart by a split: the person, or else the file's stem, which
+            a forgery shares with its original.
+        method: How it was forged, if known.
+    """
+
+    path: Path
+    label: int
+    group: str
+    method: str = ""
+
+    @property
+    def id(self) -> str:
+        """Unique in the data set, e.g. `fake/clip.mp4`."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+
+def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
+    """List the videos of a folder, a group's videos next to each other.
+
+    Args:
+        folder: Holds `real/` and `fake/`, and may hold `metadata.csv` with the columns
+            `id,label,person,source,method`, where `id` is a file's name without its suffix.
+
+    Raises:
+        InvalidRequest: When a class has no file.
+    """
+    table = _read_metadata(folder / METADATA_FILE)
+    videos = []
+    for name, label in LABELS.items():
+        files = sorted(path for path in (folder / name).glob("*") if path.is_file())
+        files = [path for path in files if not path.name.startswith(".")]
+        if not files:
+            raise InvalidRequest(f"{folder / name} holds no videos; put {name} ones there")
+        for path in files:
+            row = table.get((path.stem, name), {})
+            videos.append(
+                LabelledVideo(
+                    path=path,
+                    label=label,
+                    group=row.get("person") or path.stem,
+                    method=row.get("method", ""),
+                )
+            )
+    return sorted(videos, key=lambda video: (video.group, video.path.stem, video.label))
+
+
+def _read_metadata(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if not {"id", "label", "person"} <= set(rows.fieldnames or ()):
+            raise InvalidRequest(f"{path} needs the columns id,label,person")
+        return {(row["id"], row["label"]): row for row in rows}
