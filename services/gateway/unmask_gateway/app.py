@@ -54,7 +54,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with running_in_background(store=store, sweeper=sweeper):
+        with running_in_background(store=store, submissions=submissions, sweeper=sweeper):
             yield
 
     app = FastAPI(

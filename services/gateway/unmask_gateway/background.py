@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
+from unmask_gateway.submissions import Submissions
 from unmask_shared.errors import DependencyUnavailable
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.sweeper import Sweeper
@@ -13,20 +14,24 @@ from unmask_shared.sweeper import Sweeper
 log = logging.getLogger(__name__)
 
 _PAUSE_S: Final = 5.0
+_LATE_PAUSE_S: Final = 1.0
 _STOP_PATIENCE_S: Final = 1.0
 
 
 @contextmanager
-def running_in_background(*, store: ObjectStore, sweeper: Sweeper) -> Iterator[None]:
-    """Prepare the store and sweep lost videos for as long as the body runs.
+def running_in_background(
+    *, store: ObjectStore, submissions: Submissions, sweeper: Sweeper
+) -> Iterator[None]:
+    """Prepare the store, queue late videos and sweep lost ones for as long as the body runs.
 
-    Neither holds up the start: what they need may come up later than the gateway.
+    None of it holds up the start: what they need may come up later than the gateway.
     """
     stop = threading.Event()
     threads = [
         threading.Thread(target=work, args=(stop,), name=name, daemon=True)
         for name, work in (
             ("prepare-store", lambda stop: _prepare(store, stop)),
+            ("announcer", lambda stop: _announce_late(submissions, stop)),
             ("sweeper", lambda stop: _keep_running(sweeper.run, stop)),
         )
     ]
@@ -50,6 +55,12 @@ def _prepare(store: ObjectStore, stop: threading.Event) -> None:
             stop.wait(_PAUSE_S)
         else:
             return
+
+
+def _announce_late(submissions: Submissions, stop: threading.Event) -> None:
+    while not stop.wait(_LATE_PAUSE_S):
+        with suppress(DependencyUnavailable):  # it was logged when the video came
+            submissions.announce_late()
 
 
 def _keep_running(work: Callable[[threading.Event], None], stop: threading.Event) -> None:

@@ -1,7 +1,9 @@
 """Makes an upload a video: stored, recorded, queued."""
 
 import logging
+from collections import deque
 from datetime import UTC, datetime
+from typing import Final
 
 import uuid_utils
 from celery import Celery
@@ -17,6 +19,8 @@ from unmask_shared.videos import Upload, VideoRecord
 
 log = logging.getLogger(__name__)
 
+_MOST_LATE: Final = 10_000
+
 
 class Submissions:
     """Accepts videos; safe to use from several threads."""
@@ -25,6 +29,8 @@ class Submissions:
         self._store = store
         self._jobs = jobs
         self._celery = celery
+        # What falls out, or is lost with the process, is found by the sweeper minutes later.
+        self._late: deque[VideoRecord] = deque(maxlen=_MOST_LATE)
 
     def keep(self, upload: IncomingUpload) -> VideoRecord:
         """Store an upload and its record; from then on the video is accepted.
@@ -57,17 +63,26 @@ class Submissions:
         return record
 
     def announce(self, record: VideoRecord) -> None:
-        """Show the video as queued and send it to the workers.
-
-        When Redis is away nothing is lost: the sweeper finds the record and queues it later.
-        """
+        """Show the video as queued and send it to the workers, later if Redis is away."""
         try:
-            self._jobs.accept(record)
-            enqueue(self._celery, self._jobs, record.id)
+            self._announce(record)
         except DependencyUnavailable as error:
-            log.warning(
-                "left to the sweeper to queue: %s", error.detail, extra={"video_id": record.id}
-            )
+            log.warning("queued later: %s", error.detail, extra={"video_id": record.id})
+            self._late.append(record)
+
+    def announce_late(self) -> None:
+        """Try once more to send what could not be sent when it was accepted.
+
+        Raises:
+            DependencyUnavailable: Redis is still away; nothing is forgotten.
+        """
+        while self._late:
+            self._announce(self._late[0])
+            self._late.popleft()
+
+    def _announce(self, record: VideoRecord) -> None:
+        self._jobs.accept(record)
+        enqueue(self._celery, self._jobs, record.id)
 
     def _erase(self, video_id: str) -> None:
         try:
