@@ -1,0 +1,19 @@
+"""Where the bytes live: an S3 bucket, or a local folder with the same behaviour."""
+
+from unmask_shared.object_store.local import LocalObjectStore
+from unmask_shared.object_store.protocol import ByteStream, ObjectStore
+from unmask_shared.object_store.s3 import S3ObjectStore, make_s3_store
+from unmask_shared.settings import StoreSettings
+
+__all__ = ["ByteStream", "LocalObjectStore", "ObjectStore", "S3ObjectStore", "make_object_store"]
+
+
+def make_object_store(settings: StoreSettings) -> ObjectStore:
+    """Build the store that the settings name, without touching the network.
+
+    Raises:
+        ObjectStoreUnavailable: The local folder cannot be made.
+    """
+    if settings.object_store == "local":
+        return LocalObjectStore(settings.data_dir / "store")
+    return make_s3_store(settings)

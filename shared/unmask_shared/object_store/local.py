@@ -1,0 +1,179 @@
+"""An object store in a folder."""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
+from unmask_shared.object_store.protocol import ByteStream, check_key, check_prefix
+
+_CHUNK_BYTES = 1024 * 1024
+
+# A temporary file that nobody wrote to for so long belongs to a process that was killed.
+_ABANDONED_AFTER_S = 24 * 3600
+
+# How often a folder may vanish under a write before that is no coincidence.
+_MOVE_ATTEMPTS = 10
+
+
+class LocalObjectStore:
+    """An object store in a folder, for one machine; any number of processes may use it."""
+
+    def __init__(self, root: Path) -> None:
+        self._objects = root / "objects"
+        self._incoming = root / "incoming"
+        with self._writing():
+            for folder in (self._objects, self._incoming):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._drop_abandoned()
+
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 - S3 needs it
+        """Store the bytes, replacing what was there."""
+        self._commit(key, [data])
+
+    def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:  # noqa: ARG002
+        """Store a stream of unknown length with bounded memory."""
+        self._commit(key, iter(lambda: stream.read(_CHUNK_BYTES), b""))
+
+    def get(self, key: str) -> bytes:
+        """Return the whole object."""
+        path = self._path(key)
+        with self._reading(key):
+            return path.read_bytes()
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object to a local file."""
+        stored = self._path(key)
+        with self._reading(key):
+            source = stored.open("rb")
+        with source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK_BYTES)
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+        path = self._path(key)
+        try:
+            with self._reading(key):
+                return stat.S_ISREG(path.stat().st_mode)
+        except ObjectNotFound:
+            return False
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield every key that begins with the prefix."""
+        # Only the folders that the prefix names are walked, not the whole store.
+        top = self._objects / check_prefix(prefix).rpartition("/")[0]
+        found = (
+            Path(folder, name).relative_to(self._objects).as_posix()
+            for folder, _, names in os.walk(top, onerror=self._skip_vanished)
+            for name in names
+        )
+        yield from sorted(key for key in found if key.startswith(prefix))
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Erase every object whose key begins with the prefix, and folders left empty."""
+        for key in list(self.keys(prefix)):
+            path = self._path(key)
+            with self._writing():
+                path.unlink(missing_ok=True)
+            for folder in path.relative_to(self._objects).parents[:-1]:
+                try:
+                    (self._objects / folder).rmdir()
+                except OSError:
+                    break  # it holds other objects, or somebody else removed it
+
+    def check(self) -> None:
+        """Return when the folder can be written to."""
+        with self._writing(), tempfile.TemporaryFile(dir=self._incoming):
+            self._objects.stat()
+
+    def _path(self, key: str) -> Path:
+        return self._objects / check_key(key)
+
+    def _commit(self, key: str, chunks: Iterable[bytes]) -> None:
+        """Fill a temporary file and move it into place once it is safely on disk."""
+        path = self._path(key)
+        with self._writing():
+            descriptor, name = tempfile.mkstemp(dir=self._incoming)
+        incoming = Path(name)
+        try:
+            try:
+                for chunk in chunks:
+                    with self._writing():
+                        _write_all(descriptor, chunk)
+                with self._writing():
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            with self._writing():
+                self._move(incoming, path)
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def _move(self, incoming: Path, path: Path) -> None:
+        for attempt in range(1, _MOVE_ATTEMPTS + 1):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                incoming.replace(path)
+                break
+            except (FileNotFoundError, FileExistsError):
+                # `delete_prefix` may remove the folder, which is still empty, at any moment.
+                if attempt == _MOVE_ATTEMPTS or not self._objects.is_dir():
+                    raise
+        for folder in path.relative_to(self._objects).parents:
+            _sync_folder(self._objects / folder)
+
+    def _drop_abandoned(self) -> None:
+        for path in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # its writer, or another process that looks here
+                if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
+                    path.unlink()
+
+    def _skip_vanished(self, error: OSError) -> None:
+        """Let a listing go on past folders that were deleted meanwhile."""
+        with suppress(ObjectNotFound), self._reading(""):
+            raise error
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            # A whole store that is gone, an unmounted disk perhaps, says nothing about its objects.
+            if not self._objects.is_dir():
+                raise self._failed(error) from error
+            raise ObjectNotFound(f"Nothing is stored under {key!r}.") from error
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> ObjectStoreUnavailable:
+        return ObjectStoreUnavailable(
+            f"The local object store at {self._objects.parent} failed: {error.strerror}."
+        )
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, without which a power cut may undo a move."""
+    with suppress(FileNotFoundError):  # deleted again already
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

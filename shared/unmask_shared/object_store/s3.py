@@ -1,0 +1,157 @@
+"""An object store in one bucket of an S3-compatible server."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
+from unmask_shared.object_store.protocol import ByteStream, check_key, check_prefix
+from unmask_shared.settings import StoreSettings
+
+# S3 wants at least 5 MiB a part and at most 10,000 parts: 8 MiB allow objects of 80 GB, and one
+# upload never holds more than the part that it fills and those that it sends.
+_PART_BYTES = 8 * 1024 * 1024
+_PARALLEL_PARTS = 2
+
+# A server that hangs is given up after 20 s. urllib3 applies the connect timeout to the sending of
+# a whole request too, so it must leave a slow line the time for a part.
+_TIMEOUT = urllib3.Timeout(connect=10.0, read=10.0)
+_RETRIES = urllib3.Retry(
+    total=3,
+    connect=1,
+    read=1,
+    status=3,
+    backoff_factor=0.3,
+    status_forcelist=(500, 502, 503, 504),
+)
+
+_NO_OBJECT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound"})
+_BAD_CREDENTIALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_BUCKET_IS_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+class S3ObjectStore:
+    """An object store in one bucket of any S3-compatible server."""
+
+    def __init__(self, client: Minio, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Store the bytes, replacing what was there."""
+        with _translated(check_key(key)):
+            self._client.put_object(self._bucket, key, io.BytesIO(data), len(data), content_type)
+
+    def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
+        """Store a stream of unknown length as a multipart upload, aborted on any error."""
+        with _translated(check_key(key)):
+            self._client.put_object(
+                self._bucket,
+                key,
+                cast(BinaryIO, stream),  # the client only ever calls read(size)
+                length=-1,
+                content_type=content_type,
+                part_size=_PART_BYTES,
+                num_parallel_uploads=_PARALLEL_PARTS,
+            )
+
+    def get(self, key: str) -> bytes:
+        """Return the whole object."""
+        with _translated(check_key(key)):
+            response = self._client.get_object(self._bucket, key)
+            try:
+                data: bytes = response.read()
+            finally:
+                response.close()
+                response.release_conn()
+            return data
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object to a local file with bounded memory."""
+        with _translated(check_key(key)):
+            self._client.fget_object(self._bucket, key, str(path))
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+        try:
+            with _translated(check_key(key)):
+                self._client.stat_object(self._bucket, key)
+        except ObjectNotFound:
+            # The answer to HEAD has no body to tell a missing object from a missing bucket.
+            with _translated(key):
+                if not self._client.bucket_exists(self._bucket):
+                    raise _no_bucket(self._bucket) from None
+            return False
+        return True
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield every key that begins with the prefix."""
+        with _translated(check_prefix(prefix)):
+            for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                yield item.object_name
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Erase every object whose key begins with the prefix."""
+        with _translated(check_prefix(prefix)):
+            for key in list(self.keys(prefix)):
+                self._client.remove_object(self._bucket, key)
+
+    def check(self) -> None:
+        """Return when the bucket answers, creating it when it is missing."""
+        with _translated(""):
+            if self._client.bucket_exists(self._bucket):
+                return
+            try:
+                self._client.make_bucket(self._bucket)
+            except S3Error as error:
+                # All services check at their start, so another one may have been faster.
+                if error.code not in _BUCKET_IS_THERE:
+                    raise
+
+
+def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
+    """Build the store without touching the network."""
+    client = Minio(
+        settings.s3_endpoint,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        region=settings.s3_region,
+        secure=settings.s3_secure,
+        http_client=urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16),
+    )
+    return S3ObjectStore(client, settings.s3_bucket)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """Turn the client's errors into ours, with the key that was asked for."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _NO_OBJECT:
+            raise ObjectNotFound(f"Nothing is stored under {key!r}.") from error
+        raise _refused(error) from error
+    except (MinioException, urllib3.exceptions.HTTPError) as error:
+        reason = type(error).__name__
+        raise ObjectStoreUnavailable(f"The S3 endpoint failed ({reason}).") from error
+
+
+def _refused(error: S3Error) -> ObjectStoreUnavailable:
+    if error.code == "NoSuchBucket":
+        return _no_bucket(error.bucket_name or "")
+    detail = f"The S3 endpoint refused ({error.code})."
+    if error.code in _BAD_CREDENTIALS:
+        detail += " Check UNMASK_S3_ACCESS_KEY and UNMASK_S3_SECRET_KEY."
+    return ObjectStoreUnavailable(detail)
+
+
+def _no_bucket(bucket: str) -> ObjectStoreUnavailable:
+    return ObjectStoreUnavailable(
+        f"The S3 endpoint has no bucket {bucket!r}. Check UNMASK_S3_BUCKET."
+    )
