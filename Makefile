@@ -8,9 +8,10 @@ PACKAGES := shared services/gateway services/preprocessor services/inference ser
             services/standalone
 MANIFESTS := constraints.txt dev-requirements.txt $(PACKAGES:%=%/pyproject.toml)
 DEMO_MEDIA := .cache/demo
+COMPOSE ?= docker compose
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve test lint format
+.PHONY: install demo serve test lint format compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed
@@ -46,3 +47,19 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Random secrets, made once: an existing .env is never touched.
+.env:
+	@umask 077 && $(PYTHON) -c 'import re, secrets, sys; sys.stdout.write(re.sub("(?m)^\\w+=$$", lambda line: line[0] + secrets.token_hex(24), sys.stdin.read()))' <.env.example >$@
+
+compose-build: .env
+	$(COMPOSE) build
+
+compose-up: compose-build
+	$(COMPOSE) up --detach --wait
+
+compose-down: .env
+	$(COMPOSE) down
+
+test-compose: install compose-build
+	COMPOSE="$(COMPOSE)" $(BIN)/python -m pytest -q -m compose tests/e2e/test_compose.py
