@@ -5,8 +5,10 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +56,7 @@ def gateway(
         redis_url=valkey.url,
         max_upload_bytes=LIMIT,
         upload_idle_timeout_s=1,
+        shutdown_grace_s=1,
     )
     process.run()
     yield process
@@ -407,6 +410,35 @@ def test_a_restart_keeps_every_video_even_if_redis_forgets(
     again = client.get(f"/videos/{video['id']}")
     assert again.status_code == 200
     assert again.json()["source"] == video["source"]
+
+
+def test_a_shutdown_does_not_wait_for_slow_uploads_and_leaves_nothing_of_them(
+    client: httpx.Client, gateway: GatewayProcess
+) -> None:
+    before = gateway.stored_keys()
+    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=10)
+    connection.putrequest("POST", "/videos")
+    connection.putheader("Content-Type", MULTIPART["Content-Type"])
+    connection.putheader("Content-Length", "2000000")
+    connection.endheaders(HEAD + VIDEO)
+    done = threading.Event()
+
+    def drip() -> None:
+        with suppress(OSError):
+            while not done.wait(0.1):
+                connection.send(bytes(5000))
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    started = time.monotonic()
+    gateway.stop()
+    stopped_in_s = time.monotonic() - started
+    done.set()
+    dripping.join()
+    connection.close()
+    assert gateway.stored_keys() == before
+    assert stopped_in_s < 6
+    gateway.run()
 
 
 def test_the_description_is_complete(client: httpx.Client) -> None:

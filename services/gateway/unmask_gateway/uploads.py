@@ -135,12 +135,11 @@ class UploadReceiver:
                 return await asyncio.shield(kept)
         except ReaderGoneError:
             return await asyncio.shield(kept)  # raises what ended the reader
-        except UnmaskError as error:
-            pipe.abort(error)
+        except BaseException as error:
+            broken_off = TruncatedUpload("The request was broken off.")
+            pipe.abort(error if isinstance(error, UnmaskError) else broken_off)
             await asyncio.wait({kept}, timeout=_CLEANUP_WAIT_S)
             raise
-        finally:
-            pipe.abort(TruncatedUpload("The request was broken off."))
 
     @asynccontextmanager
     async def _store_timeout(self) -> AsyncIterator[None]:
