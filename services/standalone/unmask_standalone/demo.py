@@ -14,11 +14,16 @@ from typing import Any
 import httpx
 
 from unmask_shared.processes import die_with_parent
+from unmask_shared.videos import Reason
 from unmask_standalone.valkey import free_port
 
 _START_LIMIT_S = 120.0
 _POLL_S = 0.1
 _BAR = 30
+_REASONS = {
+    Reason.NO_FACE_FOUND: "no face was found",
+    Reason.SCORE_IN_BAND: "the score lies between the thresholds of real and fake",
+}
 
 
 def run_demo(videos: Sequence[Path]) -> int:
@@ -115,10 +120,12 @@ def describe(state: dict[str, Any], total_s: float) -> str:
         f"  {source['width']}x{source['height']}, {source['duration_s']:.1f} s, "
         f"{source['frames']} frames, {source['fps']:.0f} fps",
         f"  VERDICT  {result['verdict'].upper()}"
-        + (f"  ({result['reason'].replace('_', ' ')})" if result["reason"] else ""),
+        + (f"  ({_REASONS[result['reason']]})" if result["reason"] else ""),
     ]
     if result["fake_probability"] is not None:
-        lines.append(f"  fake probability {result['fake_probability']:.2f} of the worst face")
+        lines.append(
+            f"  fake probability {result['fake_probability']:.2f} (of the most suspicious face)"
+        )
     for face in result["faces"]:
         lines.append(
             f"    face {face['track_id']}: {face['fake_probability']:.2f} "
