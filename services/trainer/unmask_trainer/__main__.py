@@ -107,6 +107,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--patience", type=int, default=defaults.patience)
     parser.add_argument("--window", type=int, default=vision.clip_length, metavar="FRAMES")
+    parser.add_argument("--side", type=int, metavar="PIXELS", help="train on scaled-down crops")
     parser.add_argument("--clip-length", type=int, default=vision.clip_length, metavar="FRAMES")
     parser.add_argument("--crop-size", type=int, default=vision.crop_size, metavar="PIXELS")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from these weights")
@@ -128,6 +129,7 @@ def _train(options: argparse.Namespace) -> None:
             architecture=Architecture(trunk=options.trunk),
             vision=VisionSettings(crop_size=options.crop_size, clip_length=options.clip_length),
             window=options.window,
+            side=options.side,
             shares=Shares(),
             training=TrainingSettings(
                 epochs=options.epochs,

@@ -5,7 +5,7 @@ in matplotlib) come with Python packages, so the demonstration and the tests nee
 stranger's face. Neither may ever be in training data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,16 +63,16 @@ PORTRAITS = (
         picture=_astronaut,
         landmarks=((195, 101), (212, 103), (237, 105), (255, 104), (224, 135)),
         focus=(236, 190),
-        scale=2.4,
-        size=(720, 1280),
+        scale=1.8,
+        size=(540, 960),
     ),
     Portrait(
         name="hopper",
         picture=_hopper,
         landmarks=((207, 194), (239, 193), (292, 191), (323, 190), (270, 252)),
         focus=(262, 270),
-        scale=1.4,
-        size=(720, 640),
+        scale=1.05,
+        size=(540, 480),
     ),
 )
 
@@ -113,7 +113,8 @@ def make_demo_media(folder: Path, *, seconds: float = 6.0) -> tuple[Path, ...]:
     for portrait in PORTRAITS:
         frames, landmarks = film_portrait(portrait, steps=round(seconds * FPS))
         forged = forge(frames, landmarks, _FORGERY, np.random.default_rng(_SEED))
-        for label, clip in (("real", frames), ("fake", forged)):
+        clips: dict[str, Iterable[Frame]] = {"real": frames, "fake": forged}
+        for label, clip in clips.items():
             path = folder / f"{portrait.name}_{label}.mp4"
             write_video(path, clip, fps=FPS, encoding=_ENCODING)
             written.append(path)

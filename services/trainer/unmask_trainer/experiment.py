@@ -70,6 +70,8 @@ class Experiment:
         architecture: The network.
         vision: How faces are extracted; serving has to do the same.
         window: Frames of each clip that are trained on, at most `vision.clip_length`.
+        side: Crops are scaled to this side for training, but not for calibration and test: for
+            first epochs whose weights a second run starts from. None leaves them as they are.
         shares: Sizes of the splits.
         training: How to train.
         initial: Weights to start from, a `.safetensors` file of the same architecture.
@@ -82,6 +84,7 @@ class Experiment:
     architecture: Architecture
     vision: VisionSettings
     window: int
+    side: int | None
     shares: Shares
     training: TrainingSettings
     initial: Path | None
@@ -113,10 +116,17 @@ def run_experiment(experiment: Experiment) -> ModelCard:
             parts[Split.TRAIN],
             transform,
             window=experiment.window,
+            side=experiment.side,
             augmented=True,
             seed=experiment.training.seed,
         ),
-        ClipDataset(parts[Split.VAL], transform, window=experiment.window, augmented=False),
+        ClipDataset(
+            parts[Split.VAL],
+            transform,
+            window=experiment.window,
+            side=experiment.side,
+            augmented=False,
+        ),
         experiment.training,
         device=best_device(),
         out=experiment.out,

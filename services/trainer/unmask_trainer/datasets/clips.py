@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -40,6 +42,7 @@ class ClipDataset(Dataset[Item]):
         *,
         window: int,
         augmented: bool,
+        side: int | None = None,
         seed: int = 0,
     ) -> None:
         """Index the clips.
@@ -48,12 +51,14 @@ class ClipDataset(Dataset[Item]):
             faces: Videos with their crops.
             transform: The same as in serving.
             window: Frames taken from a clip: a random run when augmented, else those in the middle.
+            side: Crops are scaled to this side, for quick first epochs; None leaves them.
             augmented: Whether clips are changed at random, anew in each epoch.
             seed: Of the augmentation.
         """
         self._transform = transform
         self._window = window
         self._augmented = augmented
+        self._side = side
         self._seed = seed
         self._epoch = 0
         units: dict[tuple[str, str, int], int] = {}
@@ -89,9 +94,20 @@ class ClipDataset(Dataset[Item]):
         skipped = int(rng.integers(spare + 1)) if self._augmented else spare // 2
         start = entry.start + skipped
         crops = np.array(entry.faces.load()[start : min(start + self._window, entry.stop)])
+        if self._side is not None:
+            crops = _scaled(crops, self._side)
         if self._augmented:
             crops = augment(crops, draw_augmentation(rng, crops.shape[1]), rng)
         return self._transform(crops), entry.faces.video.label
+
+
+def _scaled(crops: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.stack(
+        [
+            np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+            for crop in crops
+        ]
+    )
 
 
 class UnitBatches:

@@ -18,7 +18,7 @@ Frame = NDArray[np.uint8]
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif"}
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _LIMITS = DecodeLimits(max_pixels=4096 * 3072, max_frames=216_000)
-_LONGEST_SIDE = 720
+_SHORTEST_SIDE, _LONGEST_SIDE = 360, 560
 _PORTRAIT_FPS = 25
 
 
@@ -112,7 +112,7 @@ def plan_portrait_takes(folder: Path, persons: dict[str, str], *, frames: int) -
 
 
 def render(take: Take, rng: np.random.Generator) -> list[Frame]:
-    """The take's frames, RGB (H, W, 3) uint8 with even sides of up to 720 pixels.
+    """The take's frames, RGB (H, W, 3) uint8 with even sides of up to 560 pixels.
 
     Raises:
         UnmaskError: When the file cannot be decoded.
@@ -125,7 +125,7 @@ def render(take: Take, rng: np.random.Generator) -> list[Frame]:
 def _read_video(take: Take, rng: np.random.Generator) -> list[Frame]:
     video = probe_video(take.path, _LIMITS)
     # Clips of many sizes: the size of a face must not tell where it comes from.
-    longest = int(rng.integers(min(400, _LONGEST_SIDE), _LONGEST_SIDE + 1))
+    longest = int(rng.integers(_SHORTEST_SIDE, _LONGEST_SIDE + 1))
     wanted = [range(take.start, take.start + take.frames)]
     frames = [
         _even(frame.rgb(long_side=longest)) for clip in read_clips(video, wanted) for frame in clip
@@ -139,7 +139,7 @@ def _film_portrait(take: Take, rng: np.random.Generator) -> list[Frame]:
         raise UnreadableVideo(f"{take.path} cannot be decoded as a picture")
     portrait = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
     height, width = portrait.shape[:2]
-    longest = int(rng.integers(300, 520))
+    longest = int(rng.integers(280, 440))
     scale = longest / max(height, width)
     size = (round(height * scale / 2) * 2, round(width * scale / 2) * 2)
     motion = draw_motion(rng)

@@ -8,7 +8,7 @@ coordinates and follows the landmarks, with a small slow wander, as generated fa
 blended face is either an altered copy of the same face or that of another person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -60,7 +60,7 @@ def forge(
     recipe: Recipe,
     rng: np.random.Generator,
     donor: Donor | None = None,
-) -> list[Frame]:
+) -> Iterator[Frame]:
     """Blend an altered face into every frame.
 
     Args:
@@ -71,7 +71,8 @@ def forge(
         donor: Whose face is blended in when `recipe.swaps_person`.
 
     Returns:
-        New frames; pixels beyond the mask's feathered border are those of the original.
+        New frames, made as they are asked for; beyond the mask's feathered border their pixels are
+        those of the original.
 
     Raises:
         ValueError: When frames and landmarks differ in number, or a donor is needed and missing.
@@ -80,11 +81,24 @@ def forge(
         raise ValueError(f"{len(frames)} frames, but landmarks for {len(landmarks)}")
     if recipe.swaps_person and donor is None:
         raise ValueError("the recipe swaps the person, but no donor was given")
+    return _forge(frames, face_poses(landmarks), recipe, rng, donor)
+
+
+def face_poses(landmarks: Sequence[Points]) -> list[Matrix]:
+    """Where the face lies in each frame, without the landmarks' jitter; see `face_to_frame`."""
+    return [face_to_frame(points) for points in smooth(np.stack(landmarks))]
+
+
+def _forge(
+    frames: Sequence[Frame],
+    poses: Sequence[Matrix],
+    recipe: Recipe,
+    rng: np.random.Generator,
+    donor: Donor | None,
+) -> Iterator[Frame]:
     wander = _draw_wander(rng, len(frames), recipe.flicker)
     bend = _draw_bend(rng, recipe.bend)
-    poses = [face_to_frame(points) for points in smooth(np.stack(landmarks))]
     colours = None
-    forged = []
     for step, (frame, pose) in enumerate(zip(frames, poses, strict=True)):
         window = _Window.around(pose, frame)
         original = window.cut(frame)
@@ -102,8 +116,7 @@ def forge(
         content = content + np.array(recipe.offset, np.float32)
         mask = soft_mask(recipe.outline, local, size=original.shape[:2], feather=recipe.feather)
         opacity = mask[..., None] * np.float32(recipe.opacity * wander.opacity[step])
-        forged.append(window.paste(frame, original + opacity * (content - original), mask))
-    return forged
+        yield window.paste(frame, original + opacity * (content - original), mask)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,10 +109,11 @@ def soft_mask(
         (H, W) in [0, 1]; 0 beyond the outline widened by 3 x `feather`.
     """
     polygon = apply(to_frame, outline.points())
-    mask = np.zeros(size, np.float32)
+    mask = np.zeros(size, np.uint8)
     # Sixteenths of a pixel: a mask that jumped by whole pixels would flicker as the face moves.
-    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     eye_distance = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
     sigma = max(0.6, feather * eye_distance)
     kernel = 2 * int(np.ceil(3 * sigma)) + 1
-    return np.asarray(cv2.GaussianBlur(mask, (kernel, kernel), sigma), np.float32)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), sigma)
+    return np.asarray(soft / 255, np.float32)
