@@ -14,7 +14,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,12 @@ class ServerProcess:
                 time.sleep(_POLL_S)
             else:
                 return
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""
@@ -239,9 +245,10 @@ def job_settings(redis_url: str) -> JobSettings:
 
 
 @pytest.fixture
-def job_store(job_settings: JobSettings) -> RedisJobStore:
+def job_store(job_settings: JobSettings) -> Iterator[RedisJobStore]:
     """An empty job store on a real server."""
-    return make_job_store(job_settings)
+    with closing(make_job_store(job_settings)) as jobs:
+        yield jobs
 
 
 @pytest.fixture(scope="session")

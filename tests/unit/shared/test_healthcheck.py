@@ -50,7 +50,7 @@ def test_a_worker_that_fell_silent_is_not_alive(
     job_store: RedisJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_store.announce_worker("inference", worker_name())
-    monkeypatch.setattr("unmask_shared.job_store.WORKER_TTL_S", 0.0)
+    monkeypatch.setattr("unmask_shared.job_store.redis_store.WORKER_TTL_S", 0.0)
     assert not worker_lives_here(job_store, "inference")
 
 

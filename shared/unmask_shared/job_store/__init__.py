@@ -1,0 +1,26 @@
+"""The live view of every video, in Redis: where it stands, who works on it, what came out.
+
+The object store is the truth; all of this can be rebuilt from it.
+"""
+
+from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
+from unmask_shared.job_store.state import (
+    MARK_ACCEPTED,
+    MARK_INFERRING,
+    MARK_PREPROCESSED,
+    MARK_PREPROCESSING,
+    JobState,
+    timings_of,
+)
+
+__all__ = [
+    "MARK_ACCEPTED",
+    "MARK_INFERRING",
+    "MARK_PREPROCESSED",
+    "MARK_PREPROCESSING",
+    "WORKER_TTL_S",
+    "JobState",
+    "RedisJobStore",
+    "make_job_store",
+    "timings_of",
+]

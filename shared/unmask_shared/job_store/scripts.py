@@ -1,0 +1,71 @@
+"""Changes of live views that must be atomic, as Lua scripts.
+
+Times are those of the server, since workers on other hosts have clocks of their own. A view is a
+hash; `rank` is the place of its status in `Status`, and 3 stands for every final one.
+"""
+
+from typing import Final
+
+_NOW = """
+local function now()
+  local time = redis.call('TIME')
+  return time[1] .. '.' .. string.format('%06d', time[2])
+end
+"""
+
+# Fills in what only the record tells, and begins the view if nobody has.
+# KEYS: view, active. ARGV: id, record, time of acceptance.
+ACCEPT: Final = f"""{_NOW}
+redis.call('HSET', KEYS[1], 'record', ARGV[2], 'at:accepted', ARGV[3])
+if not redis.call('HGET', KEYS[1], 'rank') then
+  redis.call('HSET', KEYS[1], 'rank', '0', 'status', 'queued', 'progress', '0')
+  redis.call('ZADD', KEYS[2], now(), ARGV[1])
+end
+"""
+
+# Moves a view forward: neither its status nor its progress ever goes back, and a final view never
+# changes. KEYS: view, active. ARGV: id, rank, status, progress, ttl of a final view or 0, name of a
+# mark or '', then pairs of fields to set.
+ADVANCE: Final = f"""{_NOW}
+local rank = tonumber(redis.call('HGET', KEYS[1], 'rank') or '-1')
+if rank >= 3 or tonumber(ARGV[2]) < rank then return 0 end
+local before = redis.call('HGET', KEYS[1], 'progress')
+if not before or tonumber(before) < tonumber(ARGV[4]) then
+  redis.call('HSET', KEYS[1], 'progress', ARGV[4])
+end
+redis.call('HSET', KEYS[1], 'rank', ARGV[2], 'status', ARGV[3])
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'at:' .. ARGV[6], now()) end
+for i = 7, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+if ARGV[5] == '0' then
+  redis.call('ZADD', KEYS[2], now(), ARGV[1])
+else
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
+return 1
+"""
+
+# Notes whether a message is under way; nothing to note on a view that is closed or unknown.
+# KEYS: view, active. ARGV: id, 0 or 1.
+SET_WAITING: Final = f"""{_NOW}
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'waiting', ARGV[2])
+  redis.call('ZADD', KEYS[2], now(), ARGV[1])
+end
+"""
+
+# Takes a lease that is free or one's own: when a connection breaks, the client sends a command
+# again that may have been carried out. KEYS: lease. ARGV: owner, ttl in ms.
+ACQUIRE: Final = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# Renews a lease (or ends it, with 0) for its holder only. KEYS: lease. ARGV: owner, ttl in ms.
+IF_HOLDER: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
