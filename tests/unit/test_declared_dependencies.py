@@ -20,7 +20,8 @@ SERVICES = [folder for folder in sorted((ROOT / "services").iterdir()) if folder
 EXTRA_OF = {"unmask_shared.vision": "vision", "unmask_shared.model": "model"}
 # The inference image decodes crops with OpenCV alone, without the rest of the vision extra.
 NEEDS_NO_EXTRA = {"unmask_shared.vision.crops"}
-DISTRIBUTIONS = packages_distributions()
+# The wheel names only its binary module.
+DISTRIBUTIONS = {**packages_distributions(), "dlib": ["dlib-bin"]}
 
 
 def normalised(name: str) -> str:
