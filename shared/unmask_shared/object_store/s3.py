@@ -15,9 +15,11 @@ from unmask_shared.object_store.protocol import ByteStream, check_key, check_pre
 from unmask_shared.settings import StoreSettings
 
 # S3 wants at least 5 MiB a part and at most 10,000 parts: 8 MiB allow objects of 80 GB, and one
-# upload never holds more than the part that it fills and those that it sends.
+# upload never holds more than the part that it fills and the one that it sends.
 _PART_BYTES = 8 * 1024 * 1024
-_PARALLEL_PARTS = 2
+# With more, the client starts a thread pool that it never stops when the stream breaks off: each
+# upload that is cut would leave its threads and their parts behind.
+_PARALLEL_PARTS = 1
 
 # A server that hangs is given up after 20 s. urllib3 applies the connect timeout to the sending of
 # a whole request too, so it must leave a slow line the time for a part.
