@@ -45,16 +45,25 @@ def write_video(
     if first is None:
         raise ValueError(f"no frames to write to {path}")
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    with av.open(str(partial), "w", format="mp4") as container:
+    try:
+        _encode(partial, _chain(first, remaining), first.shape[:2], fps, chosen)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encode(
+    path: Path, frames: Iterable[Frame], size: tuple[int, ...], fps: int, encoding: Encoding
+) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
-        stream.height, stream.width = first.shape[:2]
+        stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         # One thread: the bytes are then the same on every machine, and files are made in parallel.
-        stream.options = {"crf": str(chosen.crf), "preset": chosen.preset, "threads": "1"}
-        for picture in _chain(first, remaining):
+        stream.options = {"crf": str(encoding.crf), "preset": encoding.preset, "threads": "1"}
+        for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    partial.replace(path)
 
 
 def _chain(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
