@@ -37,7 +37,7 @@ def register_stage(celery: Celery, name: str, run: RunStage) -> None:
         run: Runs the stage for the video with this id.
     """
 
-    @celery.task(name=name, bind=True, max_retries=None)
+    @celery.task(name=name, bind=True, max_retries=None, shared=False)
     def stage(self: "Task[Any, Any]", /, **payload: Any) -> None:
         video_id = StageMessage.model_validate(payload).video_id
         try:

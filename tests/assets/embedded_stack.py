@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
 from unmask_shared.processes import die_with_parent
 from unmask_standalone.valkey import free_port
 

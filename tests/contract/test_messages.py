@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from pydantic import ValidationError
+
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.worker import build_app as build_inference
 from unmask_preprocessor.settings import PreprocessorSettings

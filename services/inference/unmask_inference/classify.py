@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.artifacts import FaceFrame, FacesManifest
+from unmask_shared.artifacts import FaceFrame, FacesManifest, VideoInfo
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.clips import split_clips
@@ -43,12 +43,16 @@ def check_faces(manifest: FacesManifest, card: ModelCard) -> None:
 
 
 def classify_faces(
-    faces: Sequence[Face], classifier: ClipClassifier, on_progress: Callable[[float], None]
+    faces: Sequence[Face],
+    video: VideoInfo,
+    classifier: ClipClassifier,
+    on_progress: Callable[[float], None],
 ) -> Result:
     """Score every face and decide on the video.
 
     Args:
         faces: The tracks, most prominent first.
+        video: What decoding found out.
         classifier: Holds the network and its card.
         on_progress: Takes the fraction of the faces that is done, in [0, 1].
 
@@ -57,7 +61,7 @@ def classify_faces(
     """
     results = []
     for done, face in enumerate(faces, start=1):
-        results.append(_score(face, classifier))
+        results.append(_score(face, video, classifier))
         on_progress(done / len(faces))
     decision = decide([face.fake_probability for face in results], classifier.card.thresholds)
     return Result(
@@ -68,8 +72,14 @@ def classify_faces(
     )
 
 
-def _score(face: Face, classifier: ClipClassifier) -> FaceResult:
+def _score(face: Face, video: VideoInfo, classifier: ClipClassifier) -> FaceResult:
     card = classifier.card
+    # A frame is seen until the next one comes.
+    frame_s = 1 / video.fps if video.fps else video.duration_s
+
+    def end_of(frame: FaceFrame) -> float:
+        return max(frame.time_s, min(frame.time_s + frame_s, video.duration_s))
+
     clips = split_clips(face.frames, card.clip_length)
     clips = tuple(clips[i] for i in usable_clips([len(clip) for clip in clips]))
     logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in clips])
@@ -78,11 +88,11 @@ def _score(face: Face, classifier: ClipClassifier) -> FaceResult:
         track_id=face.track_id,
         fake_probability=face_probability(probabilities, [len(clip) for clip in clips]),
         start_s=face.frames[0].time_s,
-        end_s=face.frames[-1].time_s,
+        end_s=end_of(face.frames[-1]),
         segments=tuple(
             Segment(
                 start_s=face.frames[clip.start].time_s,
-                end_s=face.frames[clip.stop - 1].time_s,
+                end_s=end_of(face.frames[clip.stop - 1]),
                 fake_probability=float(probability),
             )
             for clip, probability in zip(clips, probabilities, strict=True)

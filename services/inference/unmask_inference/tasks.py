@@ -53,7 +53,7 @@ class FaceClassification:
         card = self._classifier.card
         check_faces(manifest, card)
         faces = [self._fetch(track) for track in manifest.tracks]
-        result = classify_faces(faces, self._classifier, report)
+        result = classify_faces(faces, manifest.video, self._classifier, report)
         outcome = VideoResult(
             video_id=video_id,
             video=manifest.video,

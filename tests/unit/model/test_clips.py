@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from unmask_shared.artifacts import BoundingBox, FaceFrame
 from unmask_shared.model.clips import split_clips
 
