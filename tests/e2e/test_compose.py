@@ -54,13 +54,15 @@ class ComposedStack:
             timeout=limit_s,
         )
 
-    def up(self) -> None:
+    def find_engine(self) -> None:
         try:
             engine = self.compose("ls")
         except FileNotFoundError:
             pytest.fail(f"{COMPOSE[0]} is not installed; COMPOSE may name another command")
         if engine.returncode:
-            pytest.fail(f"no container engine answers: {engine.stderr}")
+            pytest.fail(f"`{shlex.join(COMPOSE)}` reaches no container engine: {engine.stderr}")
+
+    def up(self) -> None:
         limit = ("--wait", "--wait-timeout", str(START_LIMIT_S))
         started = self.compose("up", "--detach", "--no-build", *limit, limit_s=START_LIMIT_S + 60)
         if started.returncode:
@@ -84,9 +86,10 @@ class ComposedStack:
         return outcome.stdout.strip()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def composed() -> Iterator[ComposedStack]:
     stack = ComposedStack()
+    stack.find_engine()
     try:
         stack.up()
         yield stack
@@ -94,7 +97,7 @@ def composed() -> Iterator[ComposedStack]:
         stack.down()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(composed: ComposedStack) -> Iterator[httpx.Client]:
     url = f"http://127.0.0.1:{composed.port}"
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
