@@ -4,18 +4,17 @@ import json
 import logging
 import sys
 import time
-from typing import Literal
 
-LogFormat = Literal["text", "json"]
+from unmask_shared.settings import LogSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, service: str, log_format: LogFormat) -> None:
+    def __init__(self, service: str, *, as_json: bool) -> None:
         super().__init__()
         self._service = service
-        self._json = log_format == "json"
+        self._json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and k != "data"}
@@ -37,16 +36,16 @@ class _Formatter(logging.Formatter):
         return f"{line}\n{error}" if error else line
 
 
-def configure_logging(service: str, *, level: str = "INFO", log_format: LogFormat = "text") -> None:
+def configure_logging(service: str, settings: LogSettings) -> None:
     """Send every log line of this process to standard error.
 
     Args:
         service: Name that stands in each line.
-        level: Lowest level of our own lines; libraries are heard from WARNING on.
-        log_format: `text` for people, `json` for machines.
+        settings: Format, and the lowest level of our own lines; libraries are heard from WARNING
+            on.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(service, log_format))
+    handler.setFormatter(_Formatter(service, as_json=settings.log_format == "json"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for ours in ("unmask_shared", "unmask_" + service):
-        logging.getLogger(ours).setLevel(level)
+        logging.getLogger(ours).setLevel(settings.log_level)

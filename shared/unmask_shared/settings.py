@@ -10,6 +10,17 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class LogSettings(BaseSettings):
+    """What is logged, and how."""
+
+    model_config = SettingsConfigDict(env_prefix="UNMASK_")
+
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="`text` for people, `json` for machines.")
+    ] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 class StoreSettings(BaseSettings):
     """Where objects are kept."""
 

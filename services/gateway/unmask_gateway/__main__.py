@@ -7,13 +7,14 @@ import uvicorn
 from unmask_gateway.asgi import make_app_from_environment
 from unmask_gateway.settings import GatewaySettings
 from unmask_shared.logs import configure_logging
+from unmask_shared.settings import LogSettings
 
 log = logging.getLogger("unmask_gateway")
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    configure_logging("gateway")
+    configure_logging("gateway", LogSettings())
     settings = GatewaySettings()
     app = make_app_from_environment(settings)
     log.info("listening on http://%s:%d", settings.host, settings.port)

@@ -6,8 +6,6 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from unmask_shared.logs import LogFormat
-
 
 class InferenceSettings(BaseSettings):
     """Which checkpoint is served, and on what."""
@@ -22,4 +20,3 @@ class InferenceSettings(BaseSettings):
     ] = "auto"
     batch_size: Annotated[int, Field(ge=1, description="Clips in one forward pass.")] = 4
     torch_threads: Annotated[int, Field(ge=0, description="0 lets torch decide.")] = 0
-    log_format: LogFormat = "text"

@@ -16,7 +16,7 @@ from unmask_shared.messages import CLASSIFY_FACES
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.object_store import make_object_store
-from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_shared.worker import register_stage, run_worker
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def main() -> int:
         The exit code.
     """
     settings, job_settings = InferenceSettings(), JobSettings()
-    configure_logging("inference", log_format=settings.log_format)
+    configure_logging("inference", LogSettings())
     try:
         celery = build_app(settings, job_settings, StoreSettings())
     except InvalidCheckpoint as error:

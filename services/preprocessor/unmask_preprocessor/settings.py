@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from unmask_shared.logs import LogFormat
 from unmask_shared.vision.pipeline import VisionSettings
 
 _DEFAULTS = VisionSettings()
@@ -23,7 +22,6 @@ class PreprocessorSettings(BaseSettings):
     clip_length: Annotated[int, Field(ge=1, le=128)] = _DEFAULTS.clip_length
     max_clips: Annotated[int, Field(ge=1, le=1000)] = _DEFAULTS.max_clips
     preprocessor_concurrency: Annotated[int, Field(ge=1)] = 1
-    log_format: LogFormat = "text"
 
     def vision(self) -> VisionSettings:
         """The settings in the form that the pipeline takes."""

@@ -11,7 +11,7 @@ from unmask_shared.job_store import make_job_store
 from unmask_shared.logs import configure_logging
 from unmask_shared.messages import EXTRACT_FACES
 from unmask_shared.object_store import make_object_store
-from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_shared.stages import StageEnd
 from unmask_shared.worker import register_stage, run_worker
 
@@ -42,7 +42,7 @@ def build_app(
 def main() -> None:
     """Run the worker until it is told to stop."""
     settings, job_settings = PreprocessorSettings(), JobSettings()
-    configure_logging("preprocessor", log_format=settings.log_format)
+    configure_logging("preprocessor", LogSettings())
     run_worker(
         build_app(settings, job_settings, StoreSettings()),
         role="preprocessor",

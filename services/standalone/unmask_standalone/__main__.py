@@ -10,6 +10,7 @@ from pathlib import Path
 from unmask_shared.errors import UnmaskError
 from unmask_shared.logs import configure_logging
 from unmask_shared.processes import die_with_parent
+from unmask_shared.settings import LogSettings
 from unmask_standalone.demo import run_demo
 from unmask_standalone.settings import StandaloneSettings
 from unmask_standalone.stack import Stack
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--die-with-parent", action="store_true", help="end when the calling process ends"
         )
     options = parser.parse_args(arguments)
-    configure_logging("standalone")
+    configure_logging("standalone", LogSettings())
     if options.die_with_parent:
         die_with_parent(signal.SIGTERM)
     # SIGTERM and a closed terminal end the program like Ctrl-C, so that `finally` blocks run.

@@ -1,0 +1,59 @@
+"""Log lines that people and machines can read."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from unmask_shared.logs import configure_logging
+from unmask_shared.settings import LogSettings
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    ours = logging.getLogger("unmask_shared")
+    our_level = ours.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    ours.setLevel(our_level)
+
+
+def test_json_lines_carry_the_video_and_the_service(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("gateway", LogSettings(log_format="json"))
+    logging.getLogger("unmask_shared.stages").info("video %s", "done", extra={"video_id": "abc"})
+    entry = json.loads(capsys.readouterr().err)
+    assert entry["service"] == "gateway"
+    assert entry["message"] == "video done"
+    assert entry["video_id"] == "abc"
+    assert entry["level"] == "info"
+
+
+def test_an_error_stays_on_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("gateway", LogSettings(log_format="json"))
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logging.getLogger("unmask_shared.stages").exception("failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: two\nlines" in json.loads(line)["error"]
+
+
+def test_text_lines_show_extra_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("gateway", LogSettings(log_format="text"))
+    logging.getLogger("unmask_shared.stages").warning("failed", extra={"video_id": "abc"})
+    line = capsys.readouterr().err
+    assert "gateway" in line
+    assert line.endswith("WARNING failed video_id=abc\n")
+
+
+def test_libraries_are_quiet_and_the_level_is_a_setting(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("gateway", LogSettings(log_level="WARNING"))
+    logging.getLogger("urllib3").info("connecting")
+    logging.getLogger("unmask_shared.stages").info("nothing to see")
+    assert capsys.readouterr().err == ""
