@@ -70,16 +70,17 @@ def running_stack(
     folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / "stack.log"
     started_at = time.monotonic()
+    command = [sys.executable, "-m", "unmask_standalone", "serve"]
+    command += ["--port", str(port), "--data-dir", str(folder / "data")]
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "unmask_standalone", "serve", "--port", str(port)]
-            + ["--data-dir", str(folder / "data")],
+            command,
             cwd=ROOT,
             env=os.environ | dict(settings or {}),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=partial(die_with_parent, signal.SIGKILL),
+            preexec_fn=partial(die_with_parent, signal.SIGKILL),  # noqa: PLW1509 - no threads here
         )
     try:
         url = f"http://127.0.0.1:{port}"

@@ -87,6 +87,7 @@ def test_a_second_stack_on_the_same_data_is_refused(stack: RunningStack) -> None
         text=True,
         cwd=ROOT,
         timeout=30,
+        check=False,
     )
     assert outcome.returncode == 1
     assert "UNMASK_DATA_DIR" in outcome.stderr
