@@ -49,9 +49,7 @@ def test_a_job_survives_the_death_of_its_worker(
     assert comparable(state) == comparable(undisturbed)
 
 
-def test_a_queued_job_survives_the_death_of_valkey(
-    running: RunningStack, demo_media: Path
-) -> None:
+def test_a_queued_job_survives_the_death_of_valkey(running: RunningStack, demo_media: Path) -> None:
     worker = running.part("unmask_preprocessor.worker")
     worker.suspend()
     video_id = running.submit(demo_media / "astronaut_real.mp4")
