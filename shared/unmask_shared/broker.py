@@ -1,8 +1,14 @@
 """The Celery application, built the same way by everyone who sends or runs tasks."""
 
+import json
+from typing import Any
+
+import redis
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
 
+from unmask_shared.errors import BrokerUnavailable
 from unmask_shared.messages import QUEUE_OF_TASK
 from unmask_shared.settings import JobSettings
 
@@ -39,6 +45,8 @@ def make_celery(settings: JobSettings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": settings.visibility_timeout_s,
+            # Look for timed-out messages every 10 s; by default every tenth look is a real one.
+            "unacked_restore_throttle": 1,
             # Longer than any blocking pop, short enough to notice a dead server.
             "socket_timeout": 30,
             "socket_connect_timeout": 3,
@@ -47,3 +55,30 @@ def make_celery(settings: JobSettings) -> Celery:
         },
     )
     return app
+
+
+def queued_videos(celery: Celery) -> set[str]:
+    """Ids of the videos that a message in the broker is about, waiting or taken and not ended.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+    """
+    found: set[str] = set()
+    try:
+        with celery.connection_for_read() as connection:
+            channel: Any = connection.default_channel  # of the Redis transport
+            with channel.conn_or_acquire() as client:
+                # In this order: a message moves from its queue to those that were taken.
+                for queue in set(QUEUE_OF_TASK.values()):
+                    for message in client.lrange(queue, 0, -1):
+                        found |= _video_of(channel, json.loads(message))
+                for taken in client.hvals(channel.unacked_key):
+                    found |= _video_of(channel, json.loads(taken)[0])
+    except (redis.RedisError, OperationalError) as error:
+        raise BrokerUnavailable("The queue cannot be read.") from error
+    return found
+
+
+def _video_of(channel: Any, message: dict[str, Any]) -> set[str]:
+    _, payload, _ = channel.message_to_python(message).decode()
+    return {payload["video_id"]} if "video_id" in payload else set()

@@ -188,6 +188,16 @@ class ProcessingCrashed(UnmaskError):
     action = "Re-encode the video and send it again; if it fails again, report it to the operator."
 
 
+class DamagedDocument(UnmaskError):
+    """A stored document about a video is not what this version of Unmask writes."""
+
+    code = "damaged_document"
+    title = "What is stored about this video cannot be read"
+    action = (
+        "Tell the operator: the object is damaged, or was written by another version of Unmask."
+    )
+
+
 class DamagedCrops(UnmaskError):
     """The stored face crops of a video cannot be read back."""
 

@@ -2,10 +2,10 @@
 
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from unmask_shared.artifacts import failure_key, record_key, result_key
-from unmask_shared.errors import ObjectNotFound
+from unmask_shared.errors import DamagedDocument, ObjectNotFound
 from unmask_shared.job_store import JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.videos import Failure, VideoRecord, VideoResult
@@ -19,11 +19,20 @@ def write_document(store: ObjectStore, key: str, document: BaseModel) -> None:
 
 
 def read_document(store: ObjectStore, key: str, kind: type[Document]) -> Document | None:
-    """Return the document under the key, or None when there is none."""
+    """Return the document under the key, or None when there is none.
+
+    Raises:
+        DamagedDocument: What is stored there is no such document.
+    """
     try:
         return kind.model_validate_json(store.get(key))
     except ObjectNotFound:
         return None
+    except ValidationError as error:
+        raise DamagedDocument(
+            f"{key} is no valid {kind.__name__}: {error.error_count()} errors, "
+            f"the first at {error.errors()[0]['loc']}: {error.errors()[0]['msg']}."
+        ) from error
 
 
 def restore_view(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> JobState | None:

@@ -76,17 +76,17 @@ class StageRunner:
             Exception: Any error that nobody foresaw; trying again is right until the attempts are
                 used up, and then this method ends the video with `processing_crashed`.
         """
-        if close_view(self._store, self._jobs, video_id) or not self._store.exists(
-            record_key(video_id)
-        ):
-            return StageEnd.STOP
         with self._lease(video_id) as taken:
             if not taken:
                 log.info(
                     "dropped a copy of a message: another worker has the video", extra=_of(video_id)
                 )
                 return StageEnd.STOP
-            return self._run_leased(video_id, work, started_mark, finished_mark)
+            try:
+                return self._run_leased(video_id, work, started_mark, finished_mark)
+            except Exception:
+                self._expect_again(video_id)
+                raise
 
     def _run_leased(
         self,
@@ -95,23 +95,18 @@ class StageRunner:
         started_mark: str,
         finished_mark: str | None,
     ) -> StageEnd:
-        attempt = self._jobs.count_attempt(video_id, self._stage)
-        if attempt > self._settings.max_attempts:
-            self._fail(
-                video_id,
-                ProcessingCrashed(
-                    f"The {self._stage} stage was started {attempt - 1} times and never ended."
-                ),
-            )
-            return StageEnd.STOP
-        self._jobs.set_waiting(video_id, waiting=False)
-        self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
         try:
-            work(lambda fraction: self._report(video_id, fraction))
+            # Under the lease, or a copy that looked just before the end would do it all again.
+            if close_view(self._store, self._jobs, video_id):
+                return StageEnd.STOP
+            if not self._store.exists(record_key(video_id)):
+                return StageEnd.STOP
+            with self._counted(video_id):
+                self._jobs.set_waiting(video_id, waiting=False)
+                self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
+                work(lambda fraction: self._report(video_id, fraction))
         except UnmaskError as error:
             if error.retryable:
-                # The video is not to blame, so this start does not count against it.
-                self._jobs.count_attempt(video_id, self._stage, by=-1)
                 raise
             self._fail(video_id, error)
             return StageEnd.STOP
@@ -120,13 +115,38 @@ class StageRunner:
             self._jobs.set_waiting(video_id, waiting=True)
         return StageEnd.GO_ON
 
+    @contextmanager
+    def _counted(self, video_id: str) -> Iterator[None]:
+        """Count what never comes to an end, or to one that nobody foresaw.
+
+        Raises:
+            ProcessingCrashed: The attempts are used up.
+        """
+        attempt = self._jobs.count_attempt(video_id, self._stage)
+        if attempt > self._settings.max_attempts:
+            raise ProcessingCrashed(
+                f"The {self._stage} stage was started {attempt - 1} times and never ended."
+            )
+        try:
+            yield
+        except UnmaskError as error:
+            if error.retryable:
+                # The video is not to blame, so this start does not count against it.
+                with _unless_redis_is_away("an attempt stays counted", video_id):
+                    self._jobs.count_attempt(video_id, self._stage, by=-1)
+            raise
+        self._jobs.forget_attempts(video_id, self._stage)
+
+    def _expect_again(self, video_id: str) -> None:
+        """Keep the sweeper from queueing what the caller is about to send again."""
+        with _unless_redis_is_away("the sweeper may queue a copy", video_id):
+            self._jobs.set_waiting(video_id, waiting=True)
+
     def _report(self, video_id: str, fraction: float) -> None:
         progress = self._progress_from + (self._progress_to - self._progress_from) * fraction
-        try:
+        # Work goes on without its progress bar; what matters is written at the end.
+        with _unless_redis_is_away("progress could not be reported", video_id):
             self._jobs.advance(video_id, self._stage, min(progress, self._progress_to))
-        except JobStoreUnavailable:
-            # Work goes on without its progress bar; what matters is written at the end.
-            log.warning("progress could not be reported: Redis is away", extra=_of(video_id))
 
     def _fail(self, video_id: str, error: UnmaskError) -> None:
         # Expected: a user's broken file is no fault of ours and needs no traceback.
@@ -146,15 +166,11 @@ class StageRunner:
 
         def renew() -> None:
             while not done.wait(ttl_s / 3):
-                try:
-                    held = self._jobs.renew_lease(video_id, owner, ttl_s)
-                    if not held and not self._jobs.acquire_lease(video_id, owner, ttl_s):
+                with _unless_redis_is_away("the lease could not be renewed", video_id):
+                    # Also takes it back after Redis forgot it.
+                    if not self._jobs.acquire_lease(video_id, owner, ttl_s):
                         log.warning("the lease went to another worker", extra=_of(video_id))
                         return
-                except JobStoreUnavailable:
-                    log.warning(
-                        "the lease could not be renewed: Redis is away", extra=_of(video_id)
-                    )
 
         renewer = threading.Thread(target=renew, name=f"lease-{video_id}", daemon=True)
         renewer.start()
@@ -163,10 +179,16 @@ class StageRunner:
         finally:
             done.set()
             renewer.join()
-            try:
+            with _unless_redis_is_away("the lease is left to expire", video_id):
                 self._jobs.release_lease(video_id, owner)
-            except JobStoreUnavailable:
-                log.warning("the lease is left to expire: Redis is away", extra=_of(video_id))
+
+
+@contextmanager
+def _unless_redis_is_away(consequence: str, video_id: str) -> Iterator[None]:
+    try:
+        yield
+    except JobStoreUnavailable as error:
+        log.warning("%s: %s", consequence, error.detail, extra=_of(video_id))
 
 
 def _of(video_id: str) -> dict[str, str]:

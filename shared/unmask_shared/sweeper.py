@@ -8,26 +8,25 @@ should be going on with what is; queueing a video once too often is harmless.
 import logging
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 
 from celery import Celery, chain
 from kombu.exceptions import OperationalError
 
 from unmask_shared.artifacts import VIDEOS_PREFIX, video_id_of_record
-from unmask_shared.errors import BrokerUnavailable, DependencyUnavailable
+from unmask_shared.broker import queued_videos
+from unmask_shared.errors import BrokerUnavailable, DamagedDocument, DependencyUnavailable
 from unmask_shared.job_store import RedisJobStore
-from unmask_shared.messages import (
-    CLASSIFY_FACES,
-    EXTRACT_FACES,
-    INFERENCE_QUEUE,
-    PREPROCESSOR_QUEUE,
-    StageMessage,
-)
+from unmask_shared.messages import CLASSIFY_FACES, EXTRACT_FACES, StageMessage
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import restore_view
 from unmask_shared.settings import JobSettings
-from unmask_shared.videos import Status
 
 log = logging.getLogger(__name__)
+
+_STORE_SWEEP = "store-sweep"
 
 
 def enqueue(celery: Celery, jobs: RedisJobStore, video_id: str) -> None:
@@ -66,54 +65,78 @@ class Sweeper:
         self._name = uuid.uuid4().hex
 
     def sweep_views(self) -> list[str]:
-        """Queue the videos whose live view says that nobody works on them; returns their ids."""
+        """Queue the videos whose live view says that nobody works on them.
+
+        Returns:
+            Their ids.
+        """
         swept: list[str] = []
+        # What was taken from the queue comes back after the visibility timeout, so a message that
+        # is nowhere after twice as long is lost.
+        long_idle = set(self._jobs.active(idle_s=2 * self._settings.visibility_timeout_s))
+        in_broker = cache(lambda: queued_videos(self._celery))
         for video_id in self._jobs.active(idle_s=self._settings.lease_ttl_s):
-            state = self._jobs.get(video_id) or restore_view(self._store, self._jobs, video_id)
-            if state is None or state.status.is_final or self._jobs.is_leased(video_id):
-                continue
-            if state.waiting and not self._message_is_lost(video_id, state.status):
-                continue
-            self._enqueue(video_id, swept)
+            with _passing_over_damage(video_id):
+                state = self._jobs.get(video_id) or restore_view(self._store, self._jobs, video_id)
+                if state is None:
+                    self._jobs.forget(video_id)
+                    continue
+                if state.status.is_final or self._jobs.is_leased(video_id):
+                    continue
+                if state.waiting:
+                    if video_id not in long_idle:
+                        continue
+                    if video_id in in_broker():
+                        self._jobs.set_waiting(video_id, waiting=True)  # asked again in a while
+                        continue
+                self._enqueue(video_id, swept)
         return swept
 
     def sweep_store(self) -> list[str]:
-        """Queue the videos that have a record but neither outcome nor live view."""
+        """Queue the videos that have a record, but no outcome and no live view.
+
+        Returns:
+            Their ids.
+        """
         swept: list[str] = []
         for video_id in video_id_of_record(self._store.keys(VIDEOS_PREFIX)):
-            if self._jobs.get(video_id) is None:
+            if self._jobs.get(video_id) is not None:
+                continue
+            with _passing_over_damage(video_id):
                 state = restore_view(self._store, self._jobs, video_id)
-                if state is not None and not state.status.is_final:
-                    self._enqueue(video_id, swept)
+                if state is None or state.status.is_final or self._jobs.is_leased(video_id):
+                    continue
+                self._enqueue(video_id, swept)
         return swept
 
     def run(
         self, stop: threading.Event, *, pause_s: float = 5.0, store_pause_s: float = 300.0
     ) -> None:
-        """Sweep until told to stop; dependencies that are down are waited for."""
-        until_store_sweep = 0.0
+        """Sweep until told to stop; dependencies that are down are waited for.
+
+        The store is swept as soon as Redis came back empty: what is done is noted in Redis.
+        """
         while not stop.is_set():
             try:
                 if self._jobs.take_turn("sweeper", self._name, pause_s * 3):
-                    self.sweep_views()
-                    if until_store_sweep <= 0:
+                    if not self._jobs.is_done(_STORE_SWEEP):
                         self.sweep_store()
-                        until_store_sweep = store_pause_s
+                        self._jobs.note_done(_STORE_SWEEP, store_pause_s)
+                    self.sweep_views()
             except DependencyUnavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
-                # Redis may come back empty, so look at the store as soon as it is there.
-                until_store_sweep = 0.0
             stop.wait(pause_s)
-            until_store_sweep -= pause_s
 
     def _enqueue(self, video_id: str, swept: list[str]) -> None:
         log.warning("queued again: nobody was working on it", extra={"video_id": video_id})
         enqueue(self._celery, self._jobs, video_id)
         swept.append(video_id)
 
-    def _message_is_lost(self, video_id: str, status: Status) -> bool:
-        # A message that was taken comes back after the visibility timeout; so once the queue has
-        # been idle for twice as long and is empty, there is none.
-        queue = PREPROCESSOR_QUEUE if status is Status.QUEUED else INFERENCE_QUEUE
-        idle_s = 2 * self._settings.visibility_timeout_s
-        return video_id in self._jobs.active(idle_s=idle_s) and not self._jobs.queue_length(queue)
+
+@contextmanager
+def _passing_over_damage(video_id: str) -> Iterator[None]:
+    """Keep one video that cannot be read from hiding the others."""
+    try:
+        yield
+    except DamagedDocument as error:
+        log.error("%s", error.detail, extra={"video_id": video_id})  # noqa: TRY400 - no bug of ours

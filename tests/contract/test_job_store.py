@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -14,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from real_services import ValkeyServer, free_ports
+from sample_documents import FAILURE, record_of, result_of
 
-from unmask_shared.artifacts import VideoInfo
-from unmask_shared.errors import JobStoreUnavailable, UnreadableVideo
+from unmask_shared.errors import JobStoreUnavailable
 from unmask_shared.job_store import (
     MARK_ACCEPTED,
     MARK_PREPROCESSED,
@@ -26,42 +25,14 @@ from unmask_shared.job_store import (
     make_job_store,
 )
 from unmask_shared.settings import JobSettings
-from unmask_shared.videos import (
-    Failure,
-    ModelRef,
-    Reason,
-    Result,
-    Status,
-    Timings,
-    Upload,
-    Verdict,
-    VideoRecord,
-    VideoResult,
-)
+from unmask_shared.videos import Status
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 STAGES = (Status.QUEUED, Status.PREPROCESSING, Status.INFERRING)
 RANK = {status: rank for rank, status in enumerate(Status)}
 
-RECORD = VideoRecord(
-    id=ID,
-    created_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
-    upload=Upload(filename="clip.mp4", content_type="video/mp4", bytes=1, sha256="0" * 64),
-)
-RESULT = VideoResult(
-    video_id=ID,
-    video=VideoInfo(duration_s=1, fps=25, width=64, height=48, frames=25, codec="h264"),
-    model=ModelRef(name="resnet-lstm", version="1"),
-    result=Result(
-        verdict=Verdict.INCONCLUSIVE,
-        fake_probability=None,
-        reason=Reason.NO_FACE_FOUND,
-        faces=(),
-    ),
-    timings_ms=Timings(queued=1, preprocessing=None, inferring=2),
-)
-FAILURE = Failure.of(UnreadableVideo("The video ends in its header."))
-
+RECORD = record_of(ID)
+RESULT = result_of(ID)
 
 Connect = Callable[[str], RedisJobStore]
 
@@ -246,7 +217,7 @@ def test_status_and_progress_only_go_forward_and_an_end_is_final(
 
 
 def test_only_videos_on_which_nothing_happens_are_idle(job_store: RedisJobStore) -> None:
-    quiet, busy, told = (RECORD.model_copy(update={"id": name}) for name in ("a", "b", "c"))
+    quiet, busy, told = (record_of(name) for name in ("a", "b", "c"))
     for record in (quiet, busy, told):
         job_store.accept(record)
     time.sleep(0.3)
@@ -314,30 +285,24 @@ def test_one_of_many_gets_the_lease(redis_url: str, connect: Connect) -> None:
         assert sorted(taken) == [False] * 11 + [True]
 
 
-def test_asking_again_for_ones_own_lease_is_granted(job_store: RedisJobStore) -> None:
-    # The client sends a command twice when the answer to the first was lost with a connection.
-    assert job_store.acquire_lease(ID, "a", 5)
-    assert job_store.acquire_lease(ID, "a", 5)
-
-
-def test_only_the_holder_renews_and_releases(job_store: RedisJobStore) -> None:
+def test_only_the_holder_keeps_and_releases_a_lease(job_store: RedisJobStore) -> None:
     job_store.acquire_lease(ID, "a", 0.3)
-    assert not job_store.renew_lease(ID, "b", 5)
+    assert not job_store.acquire_lease(ID, "b", 5)
     job_store.release_lease(ID, "b")
     assert job_store.is_leased(ID)
-    assert job_store.renew_lease(ID, "a", 5)
+    assert job_store.acquire_lease(ID, "a", 5)
     time.sleep(0.35)
     assert job_store.is_leased(ID)
     job_store.release_lease(ID, "a")
     assert not job_store.is_leased(ID)
 
 
-def test_a_lease_ends_by_itself_and_is_not_renewed_after(job_store: RedisJobStore) -> None:
+def test_a_lease_ends_by_itself_and_then_belongs_to_whoever_asks(job_store: RedisJobStore) -> None:
     job_store.acquire_lease(ID, "a", 0.1)
     time.sleep(0.15)
     assert not job_store.is_leased(ID)
-    assert not job_store.renew_lease(ID, "a", 5)
     assert job_store.acquire_lease(ID, "b", 5)
+    assert not job_store.acquire_lease(ID, "a", 5)
     job_store.release_lease(ID, "a")
     assert job_store.is_leased(ID)
 

@@ -41,7 +41,7 @@ class RedisJobStore:
         self._advance = client.register_script(scripts.ADVANCE)
         self._set_waiting = client.register_script(scripts.SET_WAITING)
         self._acquire = client.register_script(scripts.ACQUIRE)
-        self._if_holder = client.register_script(scripts.IF_HOLDER)
+        self._release = client.register_script(scripts.RELEASE)
 
     # --- views -------------------------------------------------------------------------------
 
@@ -128,19 +128,18 @@ class RedisJobStore:
     # --- leases and attempts -----------------------------------------------------------------
 
     def acquire_lease(self, video_id: str, owner: str, ttl_s: float) -> bool:
-        """Take the sole right to work on a video; False while somebody else has it."""
+        """Take or keep the sole right to work on a video; False while somebody else has it.
+
+        One's own lease is granted again: to keep it, and since the client repeats a command whose
+        answer was lost with a connection.
+        """
         with _translated():
             return bool(self._acquire(keys=[self._lease(video_id)], args=[owner, _ms(ttl_s)]))
-
-    def renew_lease(self, video_id: str, owner: str, ttl_s: float) -> bool:
-        """Keep the right for another while; False when it was lost."""
-        with _translated():
-            return bool(self._if_holder(keys=[self._lease(video_id)], args=[owner, _ms(ttl_s)]))
 
     def release_lease(self, video_id: str, owner: str) -> None:
         """Give the right back; nothing happens when it was lost."""
         with _translated():
-            self._if_holder(keys=[self._lease(video_id)], args=[owner, 0])
+            self._release(keys=[self._lease(video_id)], args=[owner])
 
     def is_leased(self, video_id: str) -> bool:
         """Whether a live worker is at this video."""

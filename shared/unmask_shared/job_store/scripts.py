@@ -54,8 +54,7 @@ if redis.call('ZSCORE', KEYS[2], ARGV[1]) then
 end
 """
 
-# Takes a lease that is free or one's own: when a connection breaks, the client sends a command
-# again that may have been carried out. KEYS: lease. ARGV: owner, ttl in ms.
+# Takes a lease that is free, or keeps one's own. KEYS: lease. ARGV: owner, ttl in ms.
 ACQUIRE: Final = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -63,9 +62,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-# Renews a lease (or ends it, with 0) for its holder only. KEYS: lease. ARGV: owner, ttl in ms.
-IF_HOLDER: Final = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+# Ends a lease for its holder only. KEYS: lease. ARGV: owner.
+RELEASE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
