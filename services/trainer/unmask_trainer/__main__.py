@@ -17,6 +17,7 @@ from unmask_trainer.datasets.forged import Forged, build_dataset
 from unmask_trainer.datasets.splits import Shares
 from unmask_trainer.demo_media import make_demo_media
 from unmask_trainer.experiment import Description, Experiment, run_experiment
+from unmask_trainer.pretraining import PretrainingSettings
 from unmask_trainer.publish import measure, publish
 from unmask_trainer.training import TrainingSettings
 
@@ -108,6 +109,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patience", type=int, default=defaults.patience)
     parser.add_argument("--window", type=int, default=vision.clip_length, metavar="FRAMES")
     parser.add_argument("--side", type=int, metavar="PIXELS", help="train on scaled-down crops")
+    parser.add_argument("--fresh", type=float, default=0.0, metavar="SHARE", help="forged anew")
+    parser.add_argument("--pretrain", type=int, default=0, metavar="STEPS", help="batches")
     parser.add_argument("--clip-length", type=int, default=vision.clip_length, metavar="FRAMES")
     parser.add_argument("--crop-size", type=int, default=vision.crop_size, metavar="PIXELS")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from these weights")
@@ -122,6 +125,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    pretraining = PretrainingSettings(steps=options.pretrain, seed=options.seed)
     card = run_experiment(
         Experiment(
             data=options.data,
@@ -130,6 +134,7 @@ def _train(options: argparse.Namespace) -> None:
             vision=VisionSettings(crop_size=options.crop_size, clip_length=options.clip_length),
             window=options.window,
             side=options.side,
+            fresh=options.fresh,
             shares=Shares(),
             training=TrainingSettings(
                 epochs=options.epochs,
@@ -139,6 +144,7 @@ def _train(options: argparse.Namespace) -> None:
                 seed=options.seed,
             ),
             initial=options.init,
+            pretraining=pretraining if options.pretrain else None,
             workers=options.workers,
             description=Description(
                 name=options.name,

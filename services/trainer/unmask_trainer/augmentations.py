@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Crops = NDArray[np.uint8]
+Picture = cv2.typing.MatLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,10 @@ def draw_augmentation(rng: np.random.Generator, side: int) -> Augmentation:
         shift=(float(shift[0]), float(shift[1])),
         gain=(float(tint[0]), float(tint[1]), float(tint[2])),
         gamma=float(rng.uniform(0.8, 1.25)),
-        blur=float(rng.uniform(0.3, 1.2)) if sometimes(0.2) else 0.0,
-        shrink=int(side * rng.uniform(0.5, 0.9)) if sometimes(0.2) else 0,
-        noise=float(rng.uniform(1, 6)) if sometimes(0.2) else 0.0,
-        jpeg=int(rng.integers(40, 95)) if sometimes(0.3) else 0,
+        blur=float(rng.uniform(0.3, 1.2)) if sometimes(0.1) else 0.0,
+        shrink=int(side * rng.uniform(0.5, 0.9)) if sometimes(0.1) else 0,
+        noise=float(rng.uniform(1, 6)) if sometimes(0.1) else 0.0,
+        jpeg=int(rng.integers(40, 95)) if sometimes(0.25) else 0,
     )
 
 
@@ -71,8 +72,14 @@ def augment(crops: Crops, drawn: Augmentation, rng: np.random.Generator) -> Crop
     return np.stack([_augment_frame(frame, drawn, rng) for frame in crops])
 
 
-def _augment_frame(frame: Crops, drawn: Augmentation, rng: np.random.Generator) -> Crops:
-    side = frame.shape[0]
+def warp(picture: Picture, drawn: Augmentation) -> Picture:
+    """Apply what moves pixels: mirror, zoom and shift.
+
+    Args:
+        picture: (S, S) or (S, S, 3), of any type that OpenCV warps; a mask for example.
+        drawn: What to do.
+    """
+    side = picture.shape[0]
     middle = (side - 1) / 2
     turn = -drawn.zoom if drawn.mirrored else drawn.zoom
     matrix = np.array(
@@ -81,9 +88,14 @@ def _augment_frame(frame: Crops, drawn: Augmentation, rng: np.random.Generator) 
             [0, drawn.zoom, middle - drawn.zoom * middle + drawn.shift[1]],
         ]
     )
-    result = cv2.warpAffine(
-        frame, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    return cv2.warpAffine(
+        picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
+
+
+def _augment_frame(frame: Crops, drawn: Augmentation, rng: np.random.Generator) -> Crops:
+    side = frame.shape[0]
+    result = warp(frame, drawn)
     if drawn.shrink:
         small = cv2.resize(result, (drawn.shrink, drawn.shrink), interpolation=cv2.INTER_AREA)
         result = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -23,6 +23,7 @@ from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.calibration import choose_thresholds, fit_temperature
 from unmask_trainer.datasets.clips import ClipDataset
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
+from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
 from unmask_trainer.evaluation import (
@@ -32,11 +33,13 @@ from unmask_trainer.evaluation import (
     video_probabilities,
 )
 from unmask_trainer.figures import draw_curves
+from unmask_trainer.pretraining import PretrainingSettings, pretrain
 from unmask_trainer.training import EpochRecord, TrainingSettings, train
 
 CHECKPOINT_FOLDER = "checkpoint"
 FIGURES_FOLDER = "figures"
 HISTORY_FILE = "history.json"
+PRETRAINED_FILE = "pretrained.safetensors"
 
 _UNCALIBRATED = Thresholds(real_below=0.5, fake_above=0.5)
 
@@ -72,9 +75,11 @@ class Experiment:
         window: Frames of each clip that are trained on, at most `vision.clip_length`.
         side: Crops are scaled to this side for training, but not for calibration and test: for
             first epochs whose weights a second run starts from. None leaves them as they are.
+        fresh: Share of the forged clips that are forged anew in each epoch.
         shares: Sizes of the splits.
         training: How to train.
         initial: Weights to start from, a `.safetensors` file of the same architecture.
+        pretraining: How to pretrain the trunk; None starts with the clips at once.
         workers: Processes that extract faces.
         description: Words for the card.
     """
@@ -85,9 +90,11 @@ class Experiment:
     vision: VisionSettings
     window: int
     side: int | None
+    fresh: float
     shares: Shares
     training: TrainingSettings
     initial: Path | None
+    pretraining: PretrainingSettings | None
     workers: int
     description: Description
 
@@ -109,6 +116,17 @@ def run_experiment(experiment: Experiment) -> ModelCard:
     model = ResNetLSTM(experiment.architecture)
     if experiment.initial is not None:
         safetensors.torch.load_model(model, str(experiment.initial))
+    if experiment.pretraining is not None:
+        pretrain(
+            model,
+            parts[Split.TRAIN],
+            parts[Split.VAL],
+            experiment.pretraining,
+            margin=experiment.vision.crop_margin,
+            device=best_device(),
+            on_report=lambda report: tqdm.write(str(report)),
+        )
+        safetensors.torch.save_model(model, str(experiment.out / PRETRAINED_FILE))
 
     history = train(
         model,
@@ -118,6 +136,9 @@ def run_experiment(experiment: Experiment) -> ModelCard:
             window=experiment.window,
             side=experiment.side,
             augmented=True,
+            fresh=FreshForgeries(
+                parts[Split.TRAIN], margin=experiment.vision.crop_margin, share=experiment.fresh
+            ),
             seed=experiment.training.seed,
         ),
         ClipDataset(

@@ -112,7 +112,7 @@ def train(
     val_order = UnitBatches(val_clips, batch_size=settings.batch_size, seed=0, shuffled=False)
     val_loader = DataLoader(val_clips, batch_sampler=val_order, collate_fn=collate)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    schedule = _warm_up_then_cosine(optimizer, settings.epochs * len(batches))
+    schedule = warm_up_then_cosine(optimizer, settings.epochs * len(batches))
     loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     stopping = EarlyStopping(settings.patience)
     history: list[EpochRecord] = []
@@ -174,7 +174,8 @@ def _run_epoch(
     return total_loss / clips, right / clips
 
 
-def _warm_up_then_cosine(optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:
+def warm_up_then_cosine(optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:
+    """A learning rate that rises over the first twentieth of the steps, then falls to nothing."""
     warm_up = max(1, round(steps * _WARM_UP_SHARE))
 
     def factor(step: int) -> float:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from unmask_shared.model.card import LABELS
 from unmask_shared.model.transforms import CropTransform, pad_clips
 from unmask_trainer.augmentations import augment, draw_augmentation
 from unmask_trainer.datasets.faces import FaceClips
+from unmask_trainer.datasets.fresh import FreshForgeries
 
 Item = tuple[Tensor, int]
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -26,6 +28,12 @@ class _Entry:
     start: int
     stop: int
     unit: int
+
+    def window(self, frames: int, place: float) -> NDArray[np.uint8]:
+        """A run of up to `frames` frames; `place` in [0, 1] says where in the clip it lies."""
+        spare = max(0, self.stop - self.start - frames)
+        first = self.start + round(spare * place)
+        return np.array(self.faces.load()[first : min(first + frames, self.stop)])
 
 
 class ClipDataset(Dataset[Item]):
@@ -43,6 +51,7 @@ class ClipDataset(Dataset[Item]):
         window: int,
         augmented: bool,
         side: int | None = None,
+        fresh: FreshForgeries | None = None,
         seed: int = 0,
     ) -> None:
         """Index the clips.
@@ -52,6 +61,7 @@ class ClipDataset(Dataset[Item]):
             transform: The same as in serving.
             window: Frames taken from a clip: a random run when augmented, else those in the middle.
             side: Crops are scaled to this side, for quick first epochs; None leaves them.
+            fresh: Makes a share of the forgeries anew in each epoch, from the unit's real clip.
             augmented: Whether clips are changed at random, anew in each epoch.
             seed: Of the augmentation.
         """
@@ -59,6 +69,7 @@ class ClipDataset(Dataset[Item]):
         self._window = window
         self._augmented = augmented
         self._side = side
+        self._fresh = fresh
         self._seed = seed
         self._epoch = 0
         units: dict[tuple[str, str, int], int] = {}
@@ -72,6 +83,12 @@ class ClipDataset(Dataset[Item]):
             for item in faces
             for number, (start, stop) in enumerate(item.clips)
         ]
+
+        self._originals = {
+            entry.unit: entry
+            for entry in self._entries
+            if entry.faces.video.label == LABELS["real"]
+        }
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other windows and augmentations from now on."""
@@ -90,15 +107,23 @@ class ClipDataset(Dataset[Item]):
     def __getitem__(self, position: int) -> Item:
         entry = self._entries[position]
         rng = np.random.default_rng([self._seed, self._epoch, entry.unit])
-        spare = max(0, entry.stop - entry.start - self._window)
-        skipped = int(rng.integers(spare + 1)) if self._augmented else spare // 2
-        start = entry.start + skipped
-        crops = np.array(entry.faces.load()[start : min(start + self._window, entry.stop)])
+        crops = self._crops(entry, rng)
         if self._side is not None:
             crops = _scaled(crops, self._side)
         if self._augmented:
             crops = augment(crops, draw_augmentation(rng, crops.shape[1]), rng)
         return self._transform(crops), entry.faces.video.label
+
+    def _crops(self, entry: _Entry, rng: np.random.Generator) -> NDArray[np.uint8]:
+        place = float(rng.random()) if self._augmented else 0.5
+        original = self._originals.get(entry.unit)
+        if self._fresh is not None and original is not None and original is not entry:
+            # A generator of its own: the window and the augmentation stay those of the original.
+            own_rng = np.random.default_rng([self._seed, self._epoch, entry.unit, 1])
+            if self._fresh.wanted(own_rng):
+                crops = original.window(self._window, place)
+                return self._fresh.forge(crops, entry.faces.video.group, own_rng)
+        return entry.window(self._window, place)
 
 
 def _scaled(crops: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

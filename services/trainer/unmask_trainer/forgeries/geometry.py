@@ -116,4 +116,4 @@ def soft_mask(
     sigma = max(0.6, feather * eye_distance)
     kernel = 2 * int(np.ceil(3 * sigma)) + 1
     soft = cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), sigma)
-    return np.asarray(soft / 255, np.float32)
+    return np.asarray(np.clip(soft / 255, 0, 1), np.float32)
