@@ -23,7 +23,6 @@ from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.metrics import roc_auc
 from unmask_trainer.training import warm_up_then_cosine
 
-_VALIDATION_PAIRS = 256
 _VALIDATION_SEED = 7
 
 
@@ -37,6 +36,7 @@ class PretrainingSettings:
         side: Crops are scaled to this side.
         learning_rate: Of Adam, at its highest.
         report_every: Steps between two validations.
+        val_pairs: Real crops, and as many forgeries, to validate on.
         seed: Of order, forgeries and augmentation.
     """
 
@@ -45,6 +45,7 @@ class PretrainingSettings:
     side: int = 80
     learning_rate: float = 1e-3
     report_every: int = 200
+    val_pairs: int = 256
     seed: int = 0
 
 
@@ -143,7 +144,7 @@ def pretrain(
     pairs = _Pairs(train_faces, settings, margin=margin)
     rng = np.random.default_rng(settings.seed)
     val_crops, val_masks = _Pairs(val_faces, settings, margin=margin).draw(
-        np.random.default_rng(_VALIDATION_SEED), _VALIDATION_PAIRS, augmented=False
+        np.random.default_rng(_VALIDATION_SEED), settings.val_pairs, augmented=False
     )
     optimizer = torch.optim.Adam(localiser.parameters(), lr=settings.learning_rate)
     schedule = warm_up_then_cosine(optimizer, settings.steps)

@@ -110,7 +110,7 @@ def test_pretraining_fits_the_trunk_alone_and_reports(faces):
         model,
         faces,
         faces,
-        PretrainingSettings(steps=60, pairs=4, side=32, report_every=20),
+        PretrainingSettings(steps=60, pairs=4, side=32, report_every=20, val_pairs=16),
         margin=MARGIN,
         device=torch.device("cpu"),
         on_report=reports.append,
