@@ -85,7 +85,8 @@ class BoundingBox(_Document):
         if width <= 0 or height <= 0:
             return 0.0
         shared = width * height
-        return shared / (self.width * self.height + other.width * other.height - shared)
+        union = self.width * self.height + other.width * other.height - shared
+        return min(1.0, shared / union)  # rounding may carry it beyond
 
 
 class VideoInfo(_Document):
