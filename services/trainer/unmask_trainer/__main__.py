@@ -116,12 +116,26 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from these weights")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--workers", type=int, default=2, help="processes that extract faces")
+    _add_description(parser)
+    parser.set_defaults(run=_train)
+
+
+def _add_description(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="resnet-lstm")
     parser.add_argument("--version", default="0.0.0")
     parser.add_argument("--describe-data", default="Not described.", metavar="TEXT")
     parser.add_argument("--licence", default="Not stated.", metavar="TEXT")
     parser.add_argument("--limit", action="append", default=[], metavar="TEXT")
-    parser.set_defaults(run=_train)
+
+
+def _description(options: argparse.Namespace) -> Description:
+    return Description(
+        name=options.name,
+        version=options.version,
+        data=options.describe_data,
+        licence=options.licence,
+        limits=tuple(options.limit),
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -146,13 +160,7 @@ def _train(options: argparse.Namespace) -> None:
             initial=options.init,
             pretraining=pretraining if options.pretrain else None,
             workers=options.workers,
-            description=Description(
-                name=options.name,
-                version=options.version,
-                data=options.describe_data,
-                licence=options.licence,
-                limits=tuple(options.limit),
-            ),
+            description=_description(options),
         )
     )
     for row in card.evaluations:
@@ -184,6 +192,8 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--also-named", default="other", metavar="NAME")
     parser.add_argument("--also-note", default="", metavar="TEXT")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--describe", action="store_true", help="replace the card's words")
+    _add_description(parser)
     parser.set_defaults(run=_publish)
 
 
@@ -197,7 +207,12 @@ def _publish(options: argparse.Namespace) -> None:
             note=options.also_note,
             workers=options.workers,
         )
-    card = publish(options.checkpoint, options.to, further=further)
+    card = publish(
+        options.checkpoint,
+        options.to,
+        further=further,
+        description=_description(options) if options.describe else None,
+    )
     sys.stdout.write(f"{card.name} {card.version} in {options.to}\n")
 
 

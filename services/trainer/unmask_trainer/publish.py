@@ -8,7 +8,7 @@ from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.evaluation import ScoredVideo, evaluate, score_videos
-from unmask_trainer.experiment import load_faces
+from unmask_trainer.experiment import Description, load_faces
 
 
 def vision_settings(card: ModelCard) -> VisionSettings:
@@ -47,13 +47,20 @@ def measure(
     return scored, rows, loaded.card
 
 
-def publish(source: Path, target: Path, *, further: tuple[Evaluation, ...] = ()) -> ModelCard:
-    """Copy a checkpoint and its figures, and add evaluations to its card.
+def publish(
+    source: Path,
+    target: Path,
+    *,
+    further: tuple[Evaluation, ...] = (),
+    description: Description | None = None,
+) -> ModelCard:
+    """Copy a checkpoint and its figures, and complete its card.
 
     Args:
         source: A run's checkpoint.
         target: Created when missing; an older checkpoint in it is replaced.
         further: Added to the card; rows of the same split are replaced.
+        description: Takes the place of the words that the run began with.
 
     Raises:
         InvalidCheckpoint: When the source cannot be loaded.
@@ -67,5 +74,16 @@ def publish(source: Path, target: Path, *, further: tuple[Evaluation, ...] = ())
         if destination.resolve() != (source / figure).resolve():
             shutil.copyfile(source / figure, destination)
     content = {name: getattr(loaded.card, name) for name in CardDraft.model_fields}
-    draft = CardDraft(**{**content, "evaluations": kept + further})
+    content["evaluations"] = kept + further
+    if description is not None:
+        content |= {
+            "name": description.name,
+            "version": description.version,
+            "licence": description.licence,
+            "limits": description.limits,
+            "training_data": loaded.card.training_data.model_copy(
+                update={"description": description.data}
+            ),
+        }
+    draft = CardDraft(**content)
     return save_checkpoint(target, model=loaded.model, draft=draft)
