@@ -1,54 +1,34 @@
 """Video files to frames: counting, timing, choosing clips, decoding only what they need.
 
-The demuxer is pinned to the container that the first bytes show, so a playlist in disguise is
-never followed. Headers are not believed: a first pass reads all packets (without decoding, about
+Headers are not believed: a first pass reads all packets (without decoding, about
 5 ms for ten seconds) and counts the frames and their time stamps; what is decoded afterwards is
 numbered by these.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import VideoInfo
-from unmask_shared.containers import SNIFF_BYTES, sniff_container
-from unmask_shared.errors import NotAVideo, NoVideoStream, UnreadableVideo, VideoTooDemanding
+from unmask_shared.errors import UnreadableVideo
 from unmask_shared.vision.display import Display, display_of
+from unmask_shared.vision.source import DecodeLimits, VideoSource, open_video
 from unmask_shared.vision.timeline import Timeline, TimelineBuilder
 
-_DEMUXERS: Final = {
-    "mp4": "mov",
-    "matroska": "matroska",
-    "avi": "avi",
-    "mpeg-ps": "mpeg",
-    "mpeg-ts": "mpegts",
-    "flv": "flv",
-    "asf": "asf",
-    "ogg": "ogg",
-    "gif": "gif",
-}
-# Two threads decode 1.3 times as fast as one here; more cost memory and help little.
-_DECODER_THREADS: Final = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeLimits:
-    """What a video may ask of the decoder at most."""
-
-    max_pixels: int
-    max_frames: int
+__all__ = [
+    "DecodeLimits",
+    "DecodedFrame",
+    "ProbedVideo",
+    "plan_clips",
+    "probe_video",
+    "read_clips",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,17 +105,15 @@ def probe_video(path: Path, limits: DecodeLimits) -> ProbedVideo:
     """
     builder = TimelineBuilder(max_frames=limits.max_frames)
     first_picture: VideoFrame | None = None
-    with _open(path, limits) as (container, stream):
-        for packet in _packets(container, stream):
+    with open_video(path, limits) as source:
+        stream, codec = source.stream, source.stream.codec_context.name
+        for packet in source.packets():
             if first_picture is None:
-                first_picture = next(iter(_decode(stream, packet)), None)
+                first_picture = next(iter(source.decode(packet)), None)
             if packet is not None:
-                builder.add(packet, codec=stream.codec_context.name)
+                builder.add(packet, codec=codec)
         if first_picture is None:
-            raise UnreadableVideo(
-                f"None of the {builder.frames} frames of the {stream.codec_context.name} stream "
-                "could be decoded."
-            )
+            raise UnreadableVideo(f"None of the {builder.frames} {codec} frames can be decoded.")
         timeline = builder.build(
             time_base=stream.time_base or Fraction(1, 90_000), rate=stream.average_rate
         )
@@ -147,7 +125,7 @@ def probe_video(path: Path, limits: DecodeLimits) -> ProbedVideo:
             width=display.width,
             height=display.height,
             frames=len(timeline),
-            codec=stream.codec_context.name,
+            codec=codec,
             rotation=90 * display.quarter_turns,
         )
     return ProbedVideo(path=path, info=info, display=display, timeline=timeline, limits=limits)
@@ -170,8 +148,8 @@ def read_clips(video: ProbedVideo, clips: Sequence[range]) -> Iterator[tuple[Dec
     Raises:
         UnreadableVideo: The file cannot be opened any more.
     """
-    with _open(video.path, video.limits) as (container, stream):
-        decoder = _ClipDecoder(video, container, stream)
+    with open_video(video.path, video.limits) as source:
+        decoder = _ClipDecoder(video, source)
         for clip in clips:
             yield decoder.clip(clip)
 
@@ -179,10 +157,10 @@ def read_clips(video: ProbedVideo, clips: Sequence[range]) -> Iterator[tuple[Dec
 class _ClipDecoder:
     """Moves forward through one stream and hands out ranges of numbered frames."""
 
-    def __init__(self, video: ProbedVideo, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, video: ProbedVideo, source: VideoSource) -> None:
         self._video = video
-        self._stream = stream
-        self._packets = _packets(container, stream)
+        self._source = source
+        self._packets = source.packets()
         self._packets_read = 0
         self._last_number = -1
         self._ready: deque[DecodedFrame] = deque()
@@ -208,7 +186,7 @@ class _ClipDecoder:
             next(self._packets, None)
             self._packets_read += 1
         self._ready.clear()
-        self._stream.codec_context.flush_buffers()
+        self._source.restart()
         self._last_number = key.number - 1
 
     def _next_frame(self) -> DecodedFrame | None:
@@ -218,17 +196,15 @@ class _ClipDecoder:
             except StopIteration:
                 return None
             self._packets_read += 1
-            for picture in _decode(self._stream, packet):
+            for picture in self._source.decode(packet):
                 self._take(picture)
         return self._ready.popleft()
 
     def _take(self, picture: VideoFrame) -> None:
         timeline = self._video.timeline
         number = timeline.number_of(picture.pts, after=self._last_number)
-        if number is None or picture.is_corrupt:
+        if number is None:
             return
-        if picture.width * picture.height > self._video.limits.max_pixels:
-            raise _too_large(picture.width, picture.height, self._video.limits)
         self._last_number = number
         self._ready.append(
             DecodedFrame(
@@ -238,69 +214,3 @@ class _ClipDecoder:
                 display=self._video.display,
             )
         )
-
-
-@contextmanager
-def _open(path: Path, limits: DecodeLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
-    with path.open("rb") as file:
-        name = sniff_container(file.read(SNIFF_BYTES))
-    if name is None:
-        raise NotAVideo("The first bytes are not those of a video container that Unmask reads.")
-    try:
-        container = av.open(
-            # An absolute path behind `file:` can never be taken for another protocol.
-            f"file:{path.resolve()}",
-            format=_DEMUXERS[name],
-            options={"protocol_whitelist": "file", "max_pixels": str(limits.max_pixels)},
-            metadata_errors="replace",
-        )
-    except av.FFmpegError as error:
-        raise UnreadableVideo(f"The {name} container is damaged: {error.strerror}.") from error
-    with container:
-        stream = _picture_stream(container, name)
-        size = (stream.codec_context.width, stream.codec_context.height)
-        if size[0] * size[1] > limits.max_pixels:
-            raise _too_large(*size, limits)
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = _DECODER_THREADS
-        yield container, stream
-
-
-def _picture_stream(container: InputContainer, name: str) -> VideoStream:
-    """The largest stream that moves; cover pictures of songs do not count."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & av.stream.Disposition.attached_pic
-    ]
-    if not streams:
-        raise NoVideoStream(f"The {name} file has {len(container.streams)} streams, none is video.")
-    return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream
-) -> Iterator["Packet[VideoStream] | None"]:
-    """The stream's packets as far as they can be read, then None, which empties the decoder."""
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                yield packet
-    except av.FFmpegError:
-        # The rest of the file is damaged: what came before is used.
-        pass
-    yield None
-
-
-def _decode(stream: VideoStream, packet: "Packet[VideoStream] | None") -> list[VideoFrame]:
-    try:
-        return stream.decode(packet)
-    except av.FFmpegError:
-        # One damaged packet; decoders recover at the next key frame.
-        return []
-
-
-def _too_large(width: int, height: int, limits: DecodeLimits) -> VideoTooDemanding:
-    return VideoTooDemanding(
-        f"The frames are {width}x{height}; at most {limits.max_pixels} pixels are decoded."
-    )

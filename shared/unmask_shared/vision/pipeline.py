@@ -12,10 +12,12 @@ import numpy as np
 from unmask_shared.artifacts import VideoInfo
 from unmask_shared.vision.face_track import FaceTrack
 from unmask_shared.vision.faces import DetectorName, make_detector
-from unmask_shared.vision.frames import DecodeLimits, plan_clips, probe_video, read_clips
+from unmask_shared.vision.frames import plan_clips, probe_video, read_clips
 from unmask_shared.vision.landmarks import embed_identity
+from unmask_shared.vision.persons import group_by_person
 from unmask_shared.vision.scan import ClipScanner, CropForm, SearchEffort
-from unmask_shared.vision.tracks import Tracklet, join_tracklets
+from unmask_shared.vision.source import DecodeLimits
+from unmask_shared.vision.tracks import Tracklet
 
 __all__ = ["FaceTrack", "FaceTracks", "VisionSettings", "extract_faces"]
 
@@ -123,7 +125,7 @@ def extract_faces(
         tracklets += scanner.scan(number, frames)
         sampled += len(frames)
         on_progress(_SCANNED * (number + 1) / len(clips))
-    persons = join_tracklets(tracklets, embed_identity)
+    persons = group_by_person(tracklets, embed_identity)
     on_progress(1.0)
     return FaceTracks(
         video=video.info,

@@ -1,6 +1,6 @@
 """One clip of decoded frames to the faces in it, followed and cropped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -13,7 +13,13 @@ from unmask_shared.vision.align import Landmarks, align_face, smooth
 from unmask_shared.vision.faces import Detection, FaceDetector
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.landmarks import find_landmarks, identity_chip
-from unmask_shared.vision.tracks import Tracklet, interpolate_boxes, link_detections
+from unmask_shared.vision.tracks import (
+    LONGEST_BRIDGE,
+    Tracklet,
+    interpolate_boxes,
+    link_detections,
+    look_alike,
+)
 
 _THUMBNAIL_SIDE: Final = 64
 # Bounds the memory of a clip to 100 MB; a face that is found at a 480 pixel side is large enough
@@ -53,7 +59,7 @@ class SearchEffort:
 
 @dataclass(frozen=True, kw_only=True)
 class _Shot:
-    """Consecutive frames of one clip without a cut; `run` counts gaps and cuts so far."""
+    """Frames of one clip without a cut; `run` counts the cuts and long gaps so far."""
 
     clip: int
     run: int
@@ -90,7 +96,7 @@ class ClipScanner:
         return tracklets
 
     def _split_into_shots(self, clip: int, frames: Sequence[DecodedFrame]) -> list[_Shot]:
-        """Split at cuts and gaps; the first shot may go on with the run of the last clip."""
+        """Split at cuts and long gaps; the first shot may go on with the run of the last clip."""
         thumbnails = [_thumbnail(frame) for frame in frames]
         steps = [_difference(*pair) for pair in pairwise(thumbnails)]
         usual = float(np.median(steps)) if steps else 0.0
@@ -98,7 +104,7 @@ class ClipScanner:
         for frame, thumbnail in zip(frames, thumbnails, strict=True):
             continues = (
                 self._last is not None
-                and frame.number == self._last[0] + 1
+                and frame.number - self._last[0] <= LONGEST_BRIDGE
                 and not _is_cut(_difference(self._last[1], thumbnail), usual)
             )
             self._run += not continues
@@ -126,7 +132,9 @@ class ClipScanner:
             for position in sorted({position for face in boxes for position in face})
         }
         return [
-            self._crop_face(shot, images, face, box) for face, box in zip(faces, boxes, strict=True)
+            tracklet
+            for face, box in zip(faces, boxes, strict=True)
+            for tracklet in self._crop_face(shot, images, face, box)
         ]
 
     def _crop_face(
@@ -135,32 +143,49 @@ class ClipScanner:
         images: Mapping[int, NDArray[np.uint8]],
         face: Mapping[int, Detection],
         boxes: Mapping[int, BoundingBox],
-    ) -> Tracklet:
-        scale = images[next(iter(boxes))].shape[1] / shot.frames[0].display.width
+    ) -> Iterator[Tracklet]:
+        """Crop one face, in parts where its looks say that another person took its place."""
+        positions = list(boxes)
+        scale = images[positions[0]].shape[1] / shot.frames[0].display.width
         raw = {p: find_landmarks(images[p], _scaled(box, scale)) for p, box in boxes.items()}
-        points = smooth(np.stack(list(raw.values())))
-        crops = [
-            align_face(images[position], landmarks, size=self._form.size, margin=self._form.margin)
-            for position, landmarks in zip(boxes, points, strict=True)
-        ]
-        surest = max(face, key=lambda position: face[position].confidence)
-        return Tracklet(
-            frames=tuple(
-                FaceFrame(
-                    frame=shot.frames[position].number,
-                    time_s=shot.frames[position].time_s,
-                    clip=shot.clip,
-                    box=box,
-                    landmarks=_as_points(landmarks / scale),
-                    detected=position in face,
-                )
-                for (position, box), landmarks in zip(boxes.items(), points, strict=True)
-            ),
-            crops=np.stack(crops),
-            chip=identity_chip(images[surest], raw[surest]),
-            confidence=face[surest].confidence,
-            run=shot.run,
-        )
+        points = dict(zip(positions, smooth(np.stack(list(raw.values()))), strict=True))
+        crops = {
+            position: align_face(
+                images[position], landmarks, size=self._form.size, margin=self._form.margin
+            )
+            for position, landmarks in points.items()
+        }
+        for part in _split_where_looks_change(crops):
+            detected = [position for position in part if position in face]
+            if not detected:
+                continue
+            surest = max(detected, key=lambda position: face[position].confidence)
+            yield Tracklet(
+                frames=tuple(
+                    FaceFrame(
+                        frame=shot.frames[position].number,
+                        time_s=shot.frames[position].time_s,
+                        clip=shot.clip,
+                        box=boxes[position],
+                        landmarks=_as_points(points[position] / scale),
+                        detected=position in face,
+                    )
+                    for position in part
+                ),
+                crops=np.stack([crops[position] for position in part]),
+                chip=identity_chip(images[surest], raw[surest]),
+                confidence=face[surest].confidence,
+                run=shot.run,
+            )
+
+
+def _split_where_looks_change(crops: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
+    parts: list[list[int]] = []
+    for position, crop in crops.items():
+        if not parts or not look_alike(crops[parts[-1][-1]], crop):
+            parts.append([])
+        parts[-1].append(position)
+    return parts
 
 
 def searched_positions(length: int, every: int) -> list[int]:

@@ -1,14 +1,11 @@
-"""From faces in single frames to one track per person.
+"""Following faces from frame to frame by where they are and what they look like."""
 
-Within consecutive frames a face is followed by the overlap of its boxes; across gaps, cuts and
-absences it is recognised by its identity embedding.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,22 +13,24 @@ from unmask_shared.artifacts import BoundingBox, FaceFrame
 from unmask_shared.vision.faces import Detection
 
 _SAME_PLACE_IOU: Final = 0.3
-# Author's threshold for the same person is 0.6; joining two persons is worse than one too many.
-_SAME_PERSON_DISTANCE: Final = 0.5
-# A face that was found in one searched frame only must be a sure one.
-_SURE_CONFIDENCE: Final = 0.85
+# Gaps up to this many frames are bridged by place and looks; embedding an identity takes 75 ms.
+LONGEST_BRIDGE: Final = 16
+# Correlation of two aligned crops: neighbouring frames of one person stay above 0.7 in 99 %, two
+# persons below 0.64 in 95 % of the pairs of our trial videos.
+_LIKENESS: Final = 0.65
+_LIKENESS_SIDE: Final = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tracklet:
-    """A face followed through one clip without interruption.
+    """A face followed through one clip.
 
     Attributes:
         frames: Where it is, consecutive in display order.
         crops: `(N, S, S, 3)` uint8 RGB, one per frame.
         chip: `(150, 150, 3)` uint8 RGB, its surest frame, aligned for the identity embedding.
         confidence: Of the surest detection, from 0 to 1.
-        run: Which uninterrupted stretch of frames it lies in: neither a gap nor a cut is inside.
+        run: Which stretch of the video it lies in: neither a long gap nor a cut is inside.
     """
 
     frames: tuple[FaceFrame, ...]
@@ -103,35 +102,36 @@ def _between(first: BoundingBox, second: BoundingBox, share: float) -> BoundingB
     )
 
 
-def join_tracklets(
-    tracklets: Sequence[Tracklet], embed: Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-) -> list[list[Tracklet]]:
-    """Gather the tracklets of each person, the most prominent person first.
+def look_alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+    """Whether two aligned crops, `(S, S, 3)`, may show one person a moment apart."""
+    return float((_appearance(first) * _appearance(second)).sum()) >= _LIKENESS
+
+
+def _appearance(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The middle of a crop, small and grey, with mean 0 and norm 1."""
+    border = len(crop) // 8
+    grey = cv2.cvtColor(crop[border:-border, border:-border], cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_LIKENESS_SIDE, _LIKENESS_SIDE), interpolation=cv2.INTER_AREA)
+    centered = small - small.mean(dtype=np.float64)
+    appearance: NDArray[np.float64] = centered / (np.linalg.norm(centered) + np.finfo(float).eps)
+    return appearance
+
+
+def chain_tracklets(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
+    """Join what goes on at the same place, looking the same, from clip to clip.
 
     Args:
         tracklets: All of a video, in the order of their first frames.
-        embed: From a chip to the identity embedding; called only where places do not decide.
 
     Returns:
-        One list per person, in display order and without two tracklets in the same frame. Faces
-        seen once and unsurely are left out.
+        Lists in display order; every tracklet is in exactly one.
     """
-    persons = _chain_by_place(tracklets)
-    if len(persons) > 1:
-        persons = _merge_by_identity(persons, embed)
-    kept = [person for person in persons if _is_credible(person)]
-    return sorted(kept, key=_prominence, reverse=True)
-
-
-def _chain_by_place(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
-    """Join what continues at the same place over the border between two clips that touch."""
     chains: list[list[Tracklet]] = []
     for tracklet in tracklets:
-        first = tracklet.frames[0]
         candidates = [
-            (chain[-1].frames[-1].box.iou(first.box), chain)
+            (chain[-1].frames[-1].box.iou(tracklet.frames[0].box), chain)
             for chain in chains
-            if chain[-1].run == tracklet.run and chain[-1].frames[-1].frame == first.frame - 1
+            if _may_go_on(chain[-1], tracklet)
         ]
         overlap, chain = max(candidates, key=lambda pair: pair[0], default=(0.0, []))
         if overlap >= _SAME_PLACE_IOU:
@@ -141,48 +141,7 @@ def _chain_by_place(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
     return chains
 
 
-def _merge_by_identity(
-    persons: list[list[Tracklet]],
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
-) -> list[list[Tracklet]]:
-    """Merge the closest pair again and again, never two that are in the same frame."""
-    groups = {number: list(person) for number, person in enumerate(persons)}
-    centers = {number: embed(_best_chip(person)) for number, person in groups.items()}
-    seen = {number: _frame_numbers(person) for number, person in groups.items()}
-    weights = dict.fromkeys(groups, 1)
-    while True:
-        distances = {
-            (a, b): float(np.linalg.norm(centers[a] - centers[b]))
-            for a, b in combinations(groups, 2)
-            if seen[a].isdisjoint(seen[b])
-        }
-        closest = min(distances, key=lambda pair: distances[pair], default=None)
-        if closest is None or distances[closest] > _SAME_PERSON_DISTANCE:
-            break
-        a, b = closest
-        total = weights[a] + weights[b]
-        centers[a] = (centers[a] * weights[a] + centers[b] * weights[b]) / total
-        weights[a] = total
-        groups[a] += groups.pop(b)
-        seen[a] |= seen.pop(b)
-    return [
-        sorted(group, key=lambda tracklet: tracklet.frames[0].frame) for group in groups.values()
-    ]
-
-
-def _best_chip(person: Sequence[Tracklet]) -> NDArray[np.uint8]:
-    return max(person, key=lambda tracklet: tracklet.confidence).chip
-
-
-def _frame_numbers(person: Sequence[Tracklet]) -> set[int]:
-    return {frame.frame for tracklet in person for frame in tracklet.frames}
-
-
-def _is_credible(person: Sequence[Tracklet]) -> bool:
-    detections = sum(frame.detected for tracklet in person for frame in tracklet.frames)
-    return detections > 1 or max(t.confidence for t in person) >= _SURE_CONFIDENCE
-
-
-def _prominence(person: Sequence[Tracklet]) -> float:
-    """Duration times size."""
-    return sum(frame.box.width for tracklet in person for frame in tracklet.frames)
+def _may_go_on(earlier: Tracklet, later: Tracklet) -> bool:
+    step = later.frames[0].frame - earlier.frames[-1].frame
+    near = earlier.run == later.run and 0 < step <= LONGEST_BRIDGE
+    return near and look_alike(earlier.crops[-1], later.crops[0])
