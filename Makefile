@@ -1,4 +1,4 @@
-# Everything that can be done here: make install demo serve test lint format (CI calls the same).
+# Everything that can be done here: make install demo serve test lint format bench (CI calls the same).
 # Debian 12 or newer with Python 3.11+ and make is enough; nothing needs root or Docker.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ DEMO_MEDIA := .cache/demo
 COMPOSE ?= docker compose
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve test lint format compose-build compose-up compose-down test-compose
+.PHONY: install demo serve test lint format bench compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed
@@ -43,6 +43,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/lint-imports --no-cache
+
+bench: install
+	$(BIN)/python bench/preprocessing.py
 
 format: install
 	$(BIN)/ruff check --fix .
