@@ -1,6 +1,5 @@
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ MILLISECOND = Fraction(1, 1000)
 def _packet(
     pts: int | None, *, dts: int | None = None, key: bool = False, data: bytes = b"\x10"
 ) -> "Packet[VideoStream]":
-    packet: Any = Packet(data)
+    packet: Packet[VideoStream] = Packet(data)  # type: ignore[assignment]  # made without a stream
     packet.pts, packet.dts, packet.is_keyframe = pts, dts, key
     return packet
 
