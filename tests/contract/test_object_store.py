@@ -277,14 +277,15 @@ def test_concurrent_puts_of_one_key_leave_one_of_them_whole(store: ObjectStore) 
 
 def test_puts_survive_the_erasing_of_their_neighbours(store: ObjectStore) -> None:
     def put(number: int) -> None:
-        store.put(f"videos/1/faces/{number}", b"x", content_type=BYTES)
+        # Many folders, since the moment between making one and using it is what matters.
+        store.put(f"videos/1/a/b/c/d/e/f/{number % 5}", b"x", content_type=BYTES)
 
-    def erase(_: int) -> None:
-        store.delete_prefix("videos/1/")
-
-    with ThreadPoolExecutor(4) as pool:
-        done = [pool.submit(erase if n % 2 else put, n) for n in range(60)]
-    assert [future.exception() for future in done] == [None] * len(done)
+    with ThreadPoolExecutor(6) as pool:
+        done = [
+            pool.submit(store.delete_prefix, "videos/1/") if n % 2 else pool.submit(put, n)
+            for n in range(200)
+        ]
+    assert [future.exception() for future in done] == [None] * 200
 
 
 def test_listing_goes_on_while_objects_are_erased(store: ObjectStore) -> None:
@@ -336,7 +337,7 @@ def test_an_s3_server_that_hangs_is_given_up_and_used_again(
     started_at = time.monotonic()
     with s3_server.frozen(), pytest.raises(ObjectStoreUnavailable, match="S3 endpoint failed"):
         s3_store.get("a")
-    assert time.monotonic() - started_at < 30
+    assert time.monotonic() - started_at < 15
     s3_store.put("a", b"x", content_type=BYTES)
     assert s3_store.get("a") == b"x"
 
@@ -349,7 +350,7 @@ def test_wrong_s3_credentials_name_the_settings_to_check(
     wrong: str,
     call: Callable[[ObjectStore, Path], object],
 ) -> None:
-    settings = s3_server.settings("probe").model_copy(update={wrong: SecretStr("wrong")})
+    settings = s3_server.settings().model_copy(update={wrong: SecretStr("wrong")})
     with pytest.raises(ObjectStoreUnavailable, match="UNMASK_S3_ACCESS_KEY") as caught:
         call(make_object_store(settings), tmp_path)
     assert s3_server.secret_key not in str(caught.value)

@@ -4,11 +4,13 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import BinaryIO, Self, cast
 
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
+from urllib3.connectionpool import ConnectionPool
 
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
 from unmask_shared.object_store.protocol import ByteStream, check_key, check_prefix
@@ -21,16 +23,30 @@ _PART_BYTES = 8 * 1024 * 1024
 # upload that is cut would leave its threads and their parts behind.
 _PARALLEL_PARTS = 1
 
-# A server that hangs is given up after 20 s. urllib3 applies the connect timeout to the sending of
-# a whole request too, so it must leave a slow line the time for a part.
+# urllib3 applies the connect timeout to the sending of a whole request too, so it must leave a slow
+# line the time for a part.
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=10.0)
-_RETRIES = urllib3.Retry(
-    total=3,
-    connect=1,
-    read=1,
-    status=3,
-    backoff_factor=0.3,
-    status_forcelist=(500, 502, 503, 504),
+
+
+class _Retry(urllib3.Retry):
+    """Tries again what was refused or cut off, but waits only once for a server that hangs."""
+
+    def increment(  # the signature is urllib3's
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        if isinstance(error, urllib3.exceptions.TimeoutError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+_RETRIES = _Retry(
+    total=3, connect=1, read=1, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504)
 )
 
 _NO_OBJECT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound"})
