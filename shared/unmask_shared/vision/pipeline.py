@@ -120,16 +120,16 @@ def extract_faces(
     clips = plan_clips(video.info.frames, settings.clip_length, settings.max_clips)
     scanner = _make_scanner(settings)
     tracklets: list[Tracklet] = []
-    sampled = 0
-    for number, frames in enumerate(read_clips(video, clips)):
-        tracklets += scanner.scan(number, frames)
-        sampled += len(frames)
+    decoded = read_clips(video, clips)
+    for number in range(len(clips)):
+        # Nothing here may keep the frames of a clip while the next one is decoded.
+        tracklets += scanner.scan(number, next(decoded))
         on_progress(_SCANNED * (number + 1) / len(clips))
     persons = group_by_person(tracklets, embed_identity)
     on_progress(1.0)
     return FaceTracks(
         video=video.info,
-        sampled_frames=sampled,
+        sampled_frames=scanner.frames_searched,
         settings=settings,
         tracks=tuple(_as_track(track_id, person) for track_id, person in enumerate(persons)),
     )

@@ -70,12 +70,16 @@ class ClipScanner:
     """Finds and crops the faces of one clip after the other.
 
     Remembers the end of the last clip to tell whether the next one goes on without a cut.
+
+    Attributes:
+        frames_searched: Frames of all clips so far.
     """
 
     def __init__(self, detector: FaceDetector, effort: SearchEffort, form: CropForm) -> None:
         self._detector = detector
         self._effort = effort
         self._form = form
+        self.frames_searched = 0
         self._run = 0
         self._last: tuple[int, NDArray[np.float32]] | None = None
 
@@ -86,6 +90,7 @@ class ClipScanner:
             clip: Number of the clip, for the frames' records.
             frames: The clip's frames, in display order.
         """
+        self.frames_searched += len(frames)
         tracklets = []
         for shot in self._split_into_shots(clip, frames):
             found = {
