@@ -48,8 +48,8 @@ def enqueue(celery: Celery, jobs: RedisJobStore, video_id: str) -> None:
     except OperationalError as error:
         raise BrokerUnavailable("The queue does not take messages.") from error
     # After the message, never before it: a mark without a message would hide the video from the
-    # sweeper, a message without a mark only brings it twice.
-    jobs.set_waiting(video_id, waiting=True)
+    # sweeper, a message without a mark only brings it twice. A worker may have been faster.
+    jobs.set_waiting(video_id, waiting=True, unless_leased=True)
 
 
 class Sweeper:
@@ -87,7 +87,8 @@ class Sweeper:
                     if video_id not in long_idle:
                         continue
                     if video_id in in_broker():
-                        self._jobs.set_waiting(video_id, waiting=True)  # asked again in a while
+                        # Not asked again for a while.
+                        self._jobs.set_waiting(video_id, waiting=True, unless_leased=True)
                         continue
                 self._enqueue(video_id, swept)
         return swept

@@ -235,6 +235,19 @@ def test_waiting_is_noted_and_taken_back(job_store: RedisJobStore) -> None:
     assert not view(job_store).waiting
 
 
+def test_who_sent_a_message_does_not_contradict_who_took_it(job_store: RedisJobStore) -> None:
+    job_store.accept(RECORD)
+    job_store.acquire_lease(ID, "a", 5)
+    job_store.set_waiting(ID, waiting=True, unless_leased=True)
+    assert not view(job_store).waiting
+    job_store.set_waiting(ID, waiting=True)  # by the holder, for the next stage
+    assert view(job_store).waiting
+    job_store.set_waiting(ID, waiting=False)
+    job_store.release_lease(ID, "a")
+    job_store.set_waiting(ID, waiting=True, unless_leased=True)
+    assert view(job_store).waiting
+
+
 @pytest.mark.parametrize("end", [None, Status.COMPLETED])
 def test_waiting_neither_begins_a_view_nor_opens_one(
     job_store: RedisJobStore, end: Status | None

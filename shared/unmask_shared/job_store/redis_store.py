@@ -76,15 +76,22 @@ class RedisJobStore:
             failure=Failure.model_validate_json(fields["failure"]) if "failure" in fields else None,
         )
 
-    def set_waiting(self, video_id: str, *, waiting: bool) -> None:
+    def set_waiting(self, video_id: str, *, waiting: bool, unless_leased: bool = False) -> None:
         """Say whether a message for the next stage lies in the broker.
 
         Counts as something that happened on the video. Nothing is said of a view that is closed.
+
+        Args:
+            video_id: The video.
+            waiting: Whether there is a message.
+            unless_leased: Say nothing when a worker has the video, for whoever sent a message that
+                may have been taken meanwhile.
         """
+        keys = [self._view(video_id), self._active]
+        if unless_leased:
+            keys.append(self._lease(video_id))
         with _translated():
-            self._set_waiting(
-                keys=[self._view(video_id), self._active], args=[video_id, int(waiting)]
-            )
+            self._set_waiting(keys=keys, args=[video_id, int(waiting)])
 
     def advance(
         self, video_id: str, status: Status, progress: float, *, mark: str | None = None

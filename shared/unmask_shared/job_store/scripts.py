@@ -46,8 +46,9 @@ return 1
 """
 
 # Notes whether a message is under way; nothing to note on a view that is closed or unknown.
-# KEYS: view, active. ARGV: id, 0 or 1.
+# KEYS: view, active, a lease that must not exist (if any). ARGV: id, 0 or 1.
 SET_WAITING: Final = f"""{_NOW}
+if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 1 then return end
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then
   redis.call('HSET', KEYS[1], 'waiting', ARGV[2])
   redis.call('ZADD', KEYS[2], now(), ARGV[1])
