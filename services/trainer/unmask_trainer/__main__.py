@@ -115,6 +115,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop-size", type=int, default=vision.crop_size, metavar="PIXELS")
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from these weights")
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--split-seed", type=int, default=0, help="keep it with --init")
     parser.add_argument("--workers", type=int, default=2, help="processes that extract faces")
     _add_description(parser)
     parser.set_defaults(run=_train)
@@ -150,6 +151,7 @@ def _train(options: argparse.Namespace) -> None:
             side=options.side,
             fresh=options.fresh,
             shares=Shares(),
+            split_seed=options.split_seed,
             training=TrainingSettings(
                 epochs=options.epochs,
                 batch_size=options.batch_size,

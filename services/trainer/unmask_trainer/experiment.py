@@ -77,6 +77,8 @@ class Experiment:
             first epochs whose weights a second run starts from. None leaves them as they are.
         fresh: Share of the forged clips that are forged anew in each epoch.
         shares: Sizes of the splits.
+        split_seed: Decides who is in which split. A run that starts from the weights of another
+            must keep it, or it is tested on people that those weights have seen.
         training: How to train.
         initial: Weights to start from, a `.safetensors` file of the same architecture.
         pretraining: How to pretrain the trunk; None starts with the clips at once.
@@ -92,6 +94,7 @@ class Experiment:
     side: int | None
     fresh: float
     shares: Shares
+    split_seed: int
     training: TrainingSettings
     initial: Path | None
     pretraining: PretrainingSettings | None
@@ -175,7 +178,7 @@ def load_faces(folder: Path, settings: VisionSettings, *, workers: int) -> list[
 
 def _divide(faces: Sequence[FaceClips], experiment: Experiment) -> dict[Split, list[FaceClips]]:
     placed = split_groups(
-        (item.video.group for item in faces), experiment.shares, experiment.training.seed
+        (item.video.group for item in faces), experiment.shares, experiment.split_seed
     )
     parts = {
         split: [item for item in faces if placed[item.video.group] is split] for split in Split
