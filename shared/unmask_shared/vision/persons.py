@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from unmask_shared.vision.tracks import Tracklet, chain_tracklets
 
 # The model's author calls faces closer than 0.6 the same person. Joining two persons is worse
-# than splitting one, and blurred faces all lie close to each other.
+# than splitting one, and blurred or dark faces all lie close to each other.
 _SAME_PERSON_DISTANCE: Final = 0.5
-_SAME_PERSON_DISTANCE_BLURRED: Final = 0.35
-# Contrast of the edges over contrast of the chip; above 0.1 in all but crowds and fast dances.
-_BLURRED: Final = 0.08
+_SAME_PERSON_DISTANCE_VAGUE: Final = 0.35
+# Contrast of a chip's edges over its own; above 0.1 in all but crowds and fast dances.
+_LOWEST_SHARPNESS: Final = 0.08
+# Standard deviation of a chip in grey levels; above 12 wherever features can be told by eye.
+_LOWEST_CONTRAST: Final = 10.0
 # Leaves and walls reach 0.75 with libfacedetection; faces that can be judged exceed 0.9. A face
 # that was found in one searched frame only must be a surer one.
 _SURE_CONFIDENCE: Final = 0.8
@@ -35,22 +37,22 @@ class _Person:
 
     tracklets: list[Tracklet]
     identity: NDArray[np.float64]
-    blurred: bool
+    vague: bool
     chains: int = 1
 
     def distance(self, other: "_Person") -> float:
         return float(np.linalg.norm(self.identity - other.identity))
 
     def may_be(self, other: "_Person") -> bool:
-        blurred = self.blurred or other.blurred
-        limit = _SAME_PERSON_DISTANCE_BLURRED if blurred else _SAME_PERSON_DISTANCE
+        vague = self.vague or other.vague
+        limit = _SAME_PERSON_DISTANCE_VAGUE if vague else _SAME_PERSON_DISTANCE
         return self.distance(other) <= limit and _numbers(self).isdisjoint(_numbers(other))
 
     def join(self, other: "_Person") -> None:
         chains = self.chains + other.chains
         self.identity = (self.identity * self.chains + other.identity * other.chains) / chains
         self.chains = chains
-        self.blurred = self.blurred and other.blurred
+        self.vague = self.vague and other.vague
         self.tracklets += other.tracklets
 
 
@@ -92,13 +94,17 @@ def _recognise(chain: Sequence[Tracklet], embed: Embed) -> _Person:
     return _Person(
         tracklets=list(chain),
         identity=embed(sharpest),
-        blurred=_sharpness(sharpest) < _BLURRED,
+        vague=_contrast(sharpest) < _LOWEST_CONTRAST or _sharpness(sharpest) < _LOWEST_SHARPNESS,
     )
 
 
 def _sharpness(chip: NDArray[np.uint8]) -> float:
-    grey = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).std() / (grey.std() + 1))
+    edges = cv2.Laplacian(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY), cv2.CV_64F)
+    return float(edges.std() / (_contrast(chip) + 1))
+
+
+def _contrast(chip: NDArray[np.uint8]) -> float:
+    return float(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY).std())
 
 
 def _numbers(person: _Person) -> set[int]:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,28 +178,26 @@ def test_faces_that_the_detector_doubts_are_left_out(
     assert len(group_by_person([_tracklet(range(frames), confidence=confidence)], _embed)) == kept
 
 
-def test_blurred_faces_are_joined_more_strictly() -> None:
+def _slope() -> NDArray[np.uint8]:
+    levels = np.linspace(10, 240, 150).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None], (150, 150, 3)).copy()
+
+
+@pytest.mark.parametrize(
+    ("chip", "persons"),
+    [(_picture(ANNA, 150), 1), (_slope(), 2), (_picture(ANNA, 150) // 20, 2)],
+    ids=["clear", "blurred", "dark"],
+)
+def test_vague_faces_are_joined_more_strictly(chip: NDArray[np.uint8], persons: int) -> None:
     def near(chip: NDArray[np.uint8]) -> NDArray[np.float64]:
         identity = np.zeros(128)
-        identity[0] = 0.42 if chip[0, 0, 0] else 0.0
+        identity[0] = 0.42 * bool(chip[0, 0, 0] == 1)
         return identity
 
-    def chip(first: int, *, blurred: bool) -> NDArray[np.uint8]:
-        slope = np.linspace(10, 240, 150).astype(np.uint8)
-        smooth = np.broadcast_to(slope[:, None, None], (150, 150, 3)).copy()
-        picture = smooth if blurred else _picture(ANNA, 150)
-        picture[0, 0] = first
-        return picture
-
-    for blurred, count in ((True, 2), (False, 1)):
-        pair = [
-            Tracklet(
-                frames=_tracklet(range(start, start + 4)).frames,
-                crops=_tracklet(range(4)).crops,
-                chip=chip(first, blurred=blurred),
-                confidence=0.95,
-                run=run,
-            )
-            for run, (start, first) in enumerate([(0, 0), (100, 1)])
-        ]
-        assert len(group_by_person(pair, near)) == count
+    pair = []
+    for run, first_pixel in enumerate((0, 1)):
+        marked = chip.copy()
+        marked[0, 0] = first_pixel
+        start = 100 * run
+        pair.append(replace(_tracklet(range(start, start + 4), run=run), chip=marked))
+    assert len(group_by_person(pair, near)) == persons
