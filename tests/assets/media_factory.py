@@ -16,10 +16,14 @@ import cv2
 import matplotlib.cbook
 import numpy as np
 import skimage.data
+from av.stream import Disposition
+from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 from PIL import Image
 
 Point = tuple[float, float]
+
+_UNSPECIFIED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +129,7 @@ def write_video(
     rotation: int = 0,
     mirrored: bool = False,
     full_range: bool = False,
+    matrix: Colorspace | None = None,
     sample_aspect_ratio: Fraction | None = None,
     key_every: int = 12,
     options: dict[str, str] | None = None,
@@ -141,6 +146,7 @@ def write_video(
         rotation: Clockwise turn that a player shall apply, by a display matrix.
         mirrored: Whether a player shall swap left and right, by a display matrix.
         full_range: Store luma from 0 to 255 instead of 16 to 235.
+        matrix: Convert to luma and chroma by it, without saying so in the stream.
         sample_aspect_ratio: Width over height of one stored pixel.
         key_every: Frames from one key frame to the next.
         options: For the encoder.
@@ -167,6 +173,9 @@ def write_video(
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             if full_range:
                 picture = picture.reformat(format=pix_fmt, dst_color_range=2)
+            if matrix is not None:
+                picture = picture.reformat(format=pix_fmt, dst_colorspace=matrix)
+                picture.colorspace = _UNSPECIFIED
             picture.pts = times_ms[number] if times_ms is not None else number
             picture.time_base = Fraction(1, 1000) if times_ms is not None else Fraction(1, fps)
             container.mux(stream.encode(picture))
@@ -174,11 +183,19 @@ def write_video(
     return path
 
 
-def write_sound(path: Path, *, seconds: float = 0.5) -> Path:
-    """A file with sound and no pictures."""
+def write_sound(path: Path, *, seconds: float = 0.5, cover: bool = False) -> Path:
+    """A file with sound and no moving pictures, if asked for with a cover picture as songs have."""
     rate = 16_000
     with av.open(path, "w") as container:
         stream: Any = container.add_stream("aac", rate=rate, layout="mono")
+        if cover:
+            art: Any = container.add_stream("mjpeg")
+            art.width, art.height, art.pix_fmt = 64, 64, "yuvj420p"
+            art.disposition = Disposition.attached_pic
+            picture = av.VideoFrame.from_ndarray(scenery(64, 64), format="rgb24")
+            picture.pts = 0
+            container.mux(art.encode(picture))
+            container.mux(art.encode(None))
         tone = np.sin(np.arange(int(rate * seconds)) * 0.05).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
         frame.sample_rate = rate

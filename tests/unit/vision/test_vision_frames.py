@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from media_factory import write_sound, write_video
 from numpy.typing import NDArray
 
@@ -180,6 +181,15 @@ def test_levels_survive_ranges_and_depths(
     assert _read(path, [range(1)])[0].rgb().mean() == pytest.approx(level, abs=3)
 
 
+@pytest.mark.parametrize(("height", "matrix"), [(480, Colorspace.ITU601), (720, Colorspace.ITU709)])
+def test_untagged_colours_are_read_as_players_do(
+    tmp_path: Path, height: int, matrix: Colorspace
+) -> None:
+    picture = _quadrants(128, height)
+    path = write_video(tmp_path / "untagged.mkv", [picture], matrix=matrix)
+    _assert_close(_read(path, [range(1)])[0].rgb(), picture, by=5)
+
+
 def test_pictures_shrink_to_the_side_asked_for_and_never_grow(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", [_quadrants(96, 64)])
     frame = _read(path, [range(1)])[0]
@@ -227,6 +237,11 @@ def test_stamps_that_start_again_do_not_lose_frames(tmp_path: Path) -> None:
 def test_sound_alone_has_no_video_stream(tmp_path: Path) -> None:
     with pytest.raises(NoVideoStream, match="1 streams of the mp4 file"):
         probe_video(write_sound(tmp_path / "sound.m4a"), LIMITS)
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(NoVideoStream, match="2 streams"):
+        probe_video(write_sound(tmp_path / "song.mp4", cover=True), LIMITS)
 
 
 @pytest.mark.parametrize(

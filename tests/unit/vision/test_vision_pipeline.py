@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_factory import Head, admiral, astronaut, film, scenery, write_sound, write_video
+from media_factory import Head, admiral, astronaut, film, scenery, show, write_sound, write_video
 from numpy.typing import NDArray
 
 from unmask_shared.errors import NoVideoStream, UnreadableVideo, VideoTooDemanding
@@ -119,6 +119,21 @@ def test_a_cut_between_two_persons_in_one_place_gives_two_tracks(tmp_path: Path,
 
     tracks = _extract(tmp_path, 40, heads).tracks
     assert sorted(map(_frame_numbers, tracks)) == [list(range(cut)), list(range(cut, 40))]
+
+
+def test_boxes_do_not_slide_across_a_cut(tmp_path: Path) -> None:
+    def place(number: int) -> Head:
+        return Head(portrait=astronaut(), center=(140 if number < 8 else 176, 110), eye_distance=36)
+
+    frames = [
+        show(scenery(320, 240, seed=0, brightness=90 if number < 8 else 180), place(number))
+        for number in range(16)
+    ]
+    (track,) = extract_faces(write_video(tmp_path / "cut.mp4", frames), SETTINGS).tracks
+    assert _frame_numbers(track) == list(range(16))
+    for frame in track.frames:
+        assert np.abs(_eyes(frame.landmarks) - place(frame.frame).pupils).max() < 5
+        assert frame.box.center[0] == pytest.approx(place(frame.frame).center[0], abs=6)
 
 
 def test_a_face_that_comes_inside_a_clip_is_found_from_the_next_searched_frame(
