@@ -24,6 +24,8 @@ from PIL import Image
 Point = tuple[float, float]
 
 _UNSPECIFIED = 2
+_BITS = 10
+_BLOCK = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,29 @@ def film(
     """`count` frames before one background; `heads` tells who is where in each."""
     background = scenery(width, height, seed=seed)
     return [show(background, *heads(number)) for number in range(count)]
+
+
+def numbered_picture(number: int, *, height: int = 48) -> NDArray[np.uint8]:
+    """A picture that carries a number below 1024 as black and white blocks."""
+    bits = [(number >> bit) & 1 for bit in range(_BITS)]
+    row = np.repeat(np.array(bits, dtype=np.uint8) * 200 + 28, _BLOCK)
+    return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, len(row), 3)))
+
+
+def number_in(pixels: NDArray[np.uint8]) -> int:
+    """The number that a `numbered_picture` carries, after any lossy encoding."""
+    middle = pixels[pixels.shape[0] // 2, _BLOCK // 2 :: _BLOCK].mean(axis=1)
+    return sum(1 << bit for bit, value in enumerate(middle) if value > 128)
+
+
+def quadrants(width: int = 96, height: int = 64) -> NDArray[np.uint8]:
+    """Red, green over blue, white: tells every turn and mirroring apart."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2] = (220, 30, 30)
+    picture[: height // 2, width // 2 :] = (30, 220, 30)
+    picture[height // 2 :, : width // 2] = (30, 30, 220)
+    picture[height // 2 :, width // 2 :] = (220, 220, 220)
+    return picture
 
 
 def write_video(
