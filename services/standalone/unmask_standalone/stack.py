@@ -50,6 +50,9 @@ class Stack:
             "UNMASK_HOST": settings.host,
             "UNMASK_PORT": str(settings.port),
         }
+        # The parts share these cores: OpenMP threads that wait in busy loops would take them from
+        # each other.
+        environment.setdefault("OMP_WAIT_POLICY", "passive")
         self._valkey = Child(program)
         self._parts = [
             Child(

@@ -8,6 +8,8 @@ from multiprocessing import get_context
 
 import cv2
 
+from unmask_shared.processes import die_with_parent
+
 _THREADS = "OMP_NUM_THREADS"
 
 
@@ -23,7 +25,7 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     os.environ[_THREADS] = "1"
     try:
         with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+            workers, mp_context=get_context("spawn"), initializer=_prepare
         ) as pool:
             yield pool
     finally:
@@ -31,3 +33,9 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
             del os.environ[_THREADS]
         else:
             os.environ[_THREADS] = before
+
+
+def _prepare() -> None:
+    # A run that is killed must not leave its helpers behind.
+    die_with_parent()
+    cv2.setNumThreads(1)
