@@ -1,0 +1,55 @@
+"""What `make demo` prints about a finished video."""
+
+from typing import Any
+
+import pytest
+
+from unmask_standalone.demo import describe
+
+
+@pytest.fixture
+def finished() -> dict[str, Any]:
+    return {
+        "source": {"width": 960, "height": 540, "duration_s": 6.0, "frames": 180, "fps": 30.0},
+        "model": {"name": "resnet-lstm", "version": "0.1.0"},
+        "result": {
+            "verdict": "fake",
+            "fake_probability": 0.912,
+            "reason": None,
+            "faces": [
+                {
+                    "track_id": 0,
+                    "fake_probability": 0.912,
+                    "start_s": 0.0,
+                    "end_s": 6.0,
+                    "segments": [{"start_s": 0.5, "end_s": 1.0, "fake_probability": 0.95}],
+                }
+            ],
+        },
+        "timings_ms": {"queued": 12, "preprocessing": 1500, "inferring": None},
+    }
+
+
+def test_it_names_verdict_faces_segments_model_and_times(finished: dict[str, Any]) -> None:
+    text = describe(finished, 2.04)
+    assert "VERDICT  FAKE" in text
+    assert "face 0: 0.91 from 0.0 s to 6.0 s" in text
+    assert "0.5s 0.95" in text
+    assert "queued 12 ms, preprocessing 1500 ms; from POST to verdict 2.0 s" in text
+    assert "resnet-lstm 0.1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("no_face_found", "no face was found"), ("score_in_band", "between the thresholds")],
+)
+def test_it_says_why_a_verdict_is_inconclusive(
+    finished: dict[str, Any], reason: str, words: str
+) -> None:
+    finished["result"] |= {
+        "verdict": "inconclusive",
+        "reason": reason,
+        "fake_probability": None,
+        "faces": [],
+    }
+    assert words in describe(finished, 1.0)
