@@ -14,7 +14,7 @@ import yaml
 from unmask_gateway.settings import GatewaySettings
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
-from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -22,7 +22,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("gateway", "preprocessor", "inference", "trainer")
 FOREIGN = ("redis", "minio", "seaweedfs")
 VOLUME_OWNERS = ("minio-volume", "seaweedfs-volume")
-SETTINGS = (StoreSettings, JobSettings, GatewaySettings, PreprocessorSettings, InferenceSettings)
+SETTINGS = (
+    LogSettings,
+    StoreSettings,
+    JobSettings,
+    GatewaySettings,
+    PreprocessorSettings,
+    InferenceSettings,
+)
 
 
 def dockerfile(service: str) -> str:

@@ -50,12 +50,15 @@ def make_app(
         job_settings: Timing that the sweeper goes by.
     """
     submissions = Submissions(store=store, jobs=jobs, celery=celery)
+    receiver = UploadReceiver(submissions.keep, settings)
     sweeper = Sweeper(store=store, jobs=jobs, celery=celery, settings=job_settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with running_in_background(store=store, submissions=submissions, sweeper=sweeper):
             yield
+            # The server has broken off what was still arriving; the threads die with the process.
+            await receiver.wait_for_cleanup()
 
     app = FastAPI(
         title="Unmask",
@@ -72,7 +75,7 @@ def make_app(
     app.add_middleware(SecurityHeaders)
     app.include_router(
         make_videos_router(
-            receiver=UploadReceiver(submissions.keep, settings),
+            receiver=receiver,
             submissions=submissions,
             lookup=VideoLookup(store=store, jobs=jobs),
         )

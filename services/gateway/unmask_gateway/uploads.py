@@ -25,7 +25,7 @@ from unmask_shared.errors import (
 )
 from unmask_shared.videos import VideoRecord
 
-# A refusal waits so long for the store to be cleaned up, then cleaning goes on without it.
+# A refusal or a shutdown waits so long for the store to be cleaned up, then goes on without it.
 _CLEANUP_WAIT_S = 2.0
 
 
@@ -61,6 +61,7 @@ class UploadReceiver:
         self._keep = keep
         self._settings = settings
         self._running = 0
+        self._storing: set[asyncio.Future[VideoRecord]] = set()
 
     async def receive(
         self, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
@@ -100,11 +101,17 @@ class UploadReceiver:
                 filename=form.filename, content_type=form.content_type, stream=pipe
             )
             kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
+            self._storing.add(kept)
             kept.add_done_callback(self._release_slot)
             return await self._pass_on(head, file, pipe, kept)
         finally:
             if kept is None:
                 self._running -= 1
+
+    async def wait_for_cleanup(self) -> None:
+        """Give uploads that were just broken off a moment to leave nothing behind."""
+        if self._storing:
+            await asyncio.wait(self._storing, timeout=_CLEANUP_WAIT_S)
 
     def _keep_and_leave(self, upload: IncomingUpload) -> VideoRecord:
         try:
@@ -115,6 +122,7 @@ class UploadReceiver:
     def _release_slot(self, kept: "asyncio.Future[VideoRecord]") -> None:
         # Not before the thread has ended: a store that hangs must not gather ever more of them.
         self._running -= 1
+        self._storing.discard(kept)
         kept.exception()  # seen here even if the request is gone
 
     async def _pass_on(
