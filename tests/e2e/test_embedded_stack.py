@@ -10,6 +10,10 @@ from pathlib import Path
 import httpx
 import psutil
 from embedded_stack import ROOT, RunningStack, running_stack
+from real_services import SeaweedServer
+
+from unmask_shared.artifacts import result_key, source_key
+from unmask_shared.object_store import ObjectStore
 
 
 def test_a_video_becomes_a_verdict(stack: RunningStack, demo_media: Path) -> None:
@@ -78,6 +82,28 @@ def test_results_survive_a_restart(tmp_path: Path, demo_media: Path) -> None:
         before = first.wait_for(video_id, "completed")
     with running_stack(tmp_path) as second:
         assert second.get(video_id) == before
+
+
+def test_the_same_stack_works_on_an_s3_store(
+    s3_server: SeaweedServer, s3_store: ObjectStore, tmp_path: Path, demo_media: Path
+) -> None:
+    client = s3_server.settings()
+    settings = {
+        "UNMASK_OBJECT_STORE": "s3",
+        "UNMASK_S3_ENDPOINT": client.s3_endpoint,
+        "UNMASK_S3_BUCKET": client.s3_bucket,
+        "UNMASK_S3_ACCESS_KEY": client.s3_access_key.get_secret_value(),
+        "UNMASK_S3_SECRET_KEY": client.s3_secret_key.get_secret_value(),
+    }
+    video = demo_media / "astronaut_real.mp4"
+    with running_stack(tmp_path, settings) as running:
+        video_id = running.submit(video)
+        state = running.wait_for(video_id, "completed", "failed")
+        thumbnail = running.client.get(state["result"]["faces"][0]["thumbnail"])
+    assert thumbnail.content.startswith(b"\xff\xd8\xff")
+    assert s3_store.get(source_key(video_id)) == video.read_bytes()
+    assert s3_store.exists(result_key(video_id))
+    assert not (tmp_path / "data" / "store").exists()
 
 
 def test_a_second_stack_on_the_same_data_is_refused(stack: RunningStack) -> None:
