@@ -41,6 +41,7 @@ def run_demo(videos: Sequence[Path]) -> int:
         _stack(Path(folder)) as client,
     ):
         outcomes = [_analyse(client, video) for video in videos]
+        _say('\nHow far the shipped model can be trusted: see "What to expect" in README.md.')
     return 0 if all(outcomes) else 1
 
 
