@@ -101,7 +101,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     defaults, vision = TrainingSettings(), VisionSettings()
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, default=Path("runs/latest"), metavar="DIR")
     parser.add_argument("--trunk", choices=get_args(Trunk), default=Architecture().trunk)
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size)
