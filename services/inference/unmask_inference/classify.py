@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from unmask_shared.artifacts import FaceFrame, FacesManifest, VideoInfo
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
-from unmask_shared.model.clips import split_clips
+from unmask_shared.model.clips import clips_to_classify
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model.scoring import (
     calibrated_probability,
     decide,
     face_probability,
-    usable_clips,
 )
 from unmask_shared.videos import FaceResult, Result, Segment
 
@@ -80,8 +79,7 @@ def _score(face: Face, video: VideoInfo, classifier: ClipClassifier) -> FaceResu
     def end_of(frame: FaceFrame) -> float:
         return max(frame.time_s, min(frame.time_s + frame_s, video.duration_s))
 
-    clips = split_clips(face.frames, card.clip_length)
-    clips = tuple(clips[i] for i in usable_clips([len(clip) for clip in clips]))
+    clips = clips_to_classify(face.frames, card.clip_length)
     logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in clips])
     probabilities = calibrated_probability(logits, card.temperature)
     return FaceResult(

@@ -144,12 +144,12 @@ def describe(state: dict[str, Any], total_s: float) -> str:
 
 
 def _progress(state: dict[str, Any]) -> None:
+    if not sys.stdout.isatty():
+        return
     filled = round(state["progress"] * _BAR)
     bar = "#" * filled + "." * (_BAR - filled)
-    end = "\r" if sys.stdout.isatty() else ""
-    if end:
-        print(f"  [{bar}] {state['status']:<14}", end=end, flush=True)  # noqa: T201 - a program's output
+    _say(f"  [{bar}] {state['status']:<14}", end="\r")
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the output of a program
+def _say(text: str, *, end: str = "\n") -> None:
+    print(text, end=end, flush=True)  # noqa: T201 - the output of a program

@@ -183,9 +183,7 @@ class RedisJobStore:
 
     def live_workers(self, role: str) -> int:
         """Number of workers of this role that announced themselves lately."""
-        with _translated():
-            alive_since = self._now() - WORKER_TTL_S
-            return self._redis.zcount(self._workers(role), alive_since, "+inf")
+        return len(self.live_worker_names(role))
 
     def live_worker_names(self, role: str) -> list[str]:
         """Names of the workers of this role that announced themselves lately."""

@@ -4,6 +4,21 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from unmask_shared.artifacts import FaceFrame
+from unmask_shared.model.scoring import usable_clips
+
+
+def clips_to_classify(frames: Sequence[FaceFrame], clip_length: int) -> tuple[range, ...]:
+    """The clips of a track that training and serving read: those worth classifying.
+
+    Args:
+        frames: The track's frames, ascending.
+        clip_length: Most frames of a clip.
+
+    Returns:
+        Positions in the track's frames; at least one clip for a track with frames.
+    """
+    clips = split_clips(frames, clip_length)
+    return tuple(clips[i] for i in usable_clips([len(clip) for clip in clips]))
 
 
 def split_clips(frames: Sequence[FaceFrame], clip_length: int) -> tuple[range, ...]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.errors import UnmaskError
-from unmask_shared.model.clips import split_clips
-from unmask_shared.model.scoring import usable_clips
+from unmask_shared.model.clips import clips_to_classify
 from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.processes import single_threaded_processes
@@ -86,9 +85,8 @@ def _extract(video: LabelledVideo, settings: VisionSettings, cache: Path) -> Fac
             return f"{error.code}: {error.detail}"
         clips: list[tuple[int, int]] = []
         if tracks:
-            pieces = split_clips(tracks[0].frames, settings.clip_length)
-            usable = usable_clips([len(piece) for piece in pieces])
-            clips = [(pieces[i].start, pieces[i].stop) for i in usable]
+            pieces = clips_to_classify(tracks[0].frames, settings.clip_length)
+            clips = [(piece.start, piece.stop) for piece in pieces]
             partial = crops_path.with_suffix(".partial.npy")
             np.save(partial, tracks[0].crops)
             partial.replace(crops_path)
