@@ -172,6 +172,14 @@ class NoVideoStream(UnreadableVideo):
     action = "Send a file with pictures; sound alone cannot be analysed."
 
 
+class DecoderCrashed(UnreadableVideo):
+    """The process that decoded the video was ended by a signal or an abort."""
+
+    code = "decoder_crashed"
+    title = "The video takes the decoder down"
+    action = "Re-encode the video as H.264 in MP4, and send it again."
+
+
 class VideoTooDemanding(UnreadableVideo):
     """Decoding would exceed the limits on pixels, frames or time."""
 
