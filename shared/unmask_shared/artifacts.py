@@ -38,6 +38,11 @@ def thumbnail_key(video_id: str, track_id: int) -> str:
     return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}.jpg"
 
 
+def landmarks_key(video_id: str, track_id: int) -> str:
+    """Key of the picture of one face with its 68 landmarks, a PNG; only where it was asked for."""
+    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}-landmarks.png"
+
+
 def result_key(video_id: str) -> str:
     """Key of the verdict, written last of all."""
     return f"{VIDEOS_PREFIX}{video_id}/result.json"
@@ -63,6 +68,13 @@ class _Document(BaseModel):
 
 
 Point = tuple[float, float]
+
+FaceMode = Literal["faces", "full_frame"]
+"""What is classified: aligned crops of each face, or whole pictures."""
+
+SamplingPolicy = Literal["clips", "uniform", "all"]
+"""Which frames are looked at: runs of consecutive ones spread over the video; single ones at equal
+distances; every one."""
 
 
 class BoundingBox(_Document):
@@ -101,15 +113,39 @@ class VideoInfo(_Document):
     rotation: Annotated[int, Field(description="Clockwise turn that was applied, in degrees.")] = 0
 
 
+class Coverage(_Document):
+    """How much of a video was looked at."""
+
+    policy: SamplingPolicy
+    clips: Annotated[int, Field(ge=0, description="Runs of frames that were sampled.")]
+    frames: Annotated[int, Field(ge=0, description="Frames that were decoded and searched.")]
+    missing_frames: Annotated[
+        int, Field(ge=0, description="Frames that were wanted, but could not be decoded.")
+    ]
+    sampled_s: Annotated[float, Field(ge=0, description="Seconds that the sampled frames last.")]
+    longest_gap_s: Annotated[
+        float, Field(ge=0, description="Longest stretch of the video that was not looked at.")
+    ]
+
+
 class FaceFrame(_Document):
-    """One face in one frame."""
+    """One face in one frame, or one whole frame."""
 
     frame: Annotated[int, Field(ge=0, description="Number of the frame in display order.")]
     time_s: Annotated[float, Field(ge=0)]
     clip: Annotated[int, Field(ge=0, description="Sampled clip that the frame belongs to.")]
     box: BoundingBox
-    landmarks: tuple[Point, Point, Point, Point, Point]
-    detected: Annotated[bool, Field(description="False where the box was interpolated.")]
+    landmarks: Annotated[
+        tuple[Point, Point, Point, Point, Point] | None,
+        Field(description="Null for whole frames."),
+    ]
+    detected: Annotated[
+        bool,
+        Field(
+            description="False where the box was interpolated; for a whole frame, False where it "
+            "shows no face."
+        ),
+    ]
 
 
 class TrackManifest(_Document):
@@ -118,6 +154,9 @@ class TrackManifest(_Document):
     track_id: Annotated[int, Field(ge=0)]
     crops: Annotated[str, Field(description="Object key of the crops.")]
     thumbnail: Annotated[str, Field(description="Object key of the thumbnail.")]
+    landmarks: Annotated[
+        str | None, Field(description="Object key of the landmark overlay, if one was asked for.")
+    ] = None
     frames: Annotated[tuple[FaceFrame, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -129,13 +168,23 @@ class TrackManifest(_Document):
 
 
 class FacesManifest(_Document):
-    """`faces.json`: every face that the preprocessor found, and how."""
+    """`faces.json`: every face that the preprocessor found, and how.
 
-    schema_version: Literal[1] = 1
+    With the face mode `full_frame` there is one track, the whole pictures.
+    """
+
+    schema_version: Literal[2] = 2
     video: VideoInfo
+    face_mode: FaceMode = "faces"
     detector: str
     crop_size: Annotated[int, Field(gt=0, description="Side of the square crops, in pixels.")]
     crop_margin: Annotated[float, Field(ge=0)]
     clip_length: Annotated[int, Field(gt=0, description="Consecutive frames of a full clip.")]
-    sampled_frames: Annotated[int, Field(ge=0, description="Frames searched for faces.")]
+    frame_step: Annotated[
+        int, Field(gt=0, description="Distance of the sampled frames in a clip; 1 is every frame.")
+    ] = 1
+    coverage: Coverage
+    faceless_frames: Annotated[
+        tuple[int, ...], Field(description="Numbers of searched frames that show no face.")
+    ] = ()
     tracks: tuple[TrackManifest, ...]

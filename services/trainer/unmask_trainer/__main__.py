@@ -11,6 +11,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 from unmask_shared.errors import InvalidRequest, UnmaskError
 from unmask_shared.model.architecture import Architecture, Trunk
 from unmask_shared.model.card import Evaluation
+from unmask_shared.model.clips import ShortClips
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.footage import plan_portrait_takes, plan_video_takes, read_persons
 from unmask_trainer.datasets.forged import Forged, build_dataset
@@ -108,6 +109,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--patience", type=int, default=defaults.patience)
     parser.add_argument("--window", type=int, default=vision.clip_length, metavar="FRAMES")
+    parser.add_argument("--short-clips", choices=get_args(ShortClips), default="mask")
     parser.add_argument("--side", type=int, metavar="PIXELS", help="train on scaled-down crops")
     parser.add_argument("--fresh", type=float, default=0.0, metavar="SHARE", help="forged anew")
     parser.add_argument("--pretrain", type=int, default=0, metavar="STEPS", help="batches")
@@ -148,6 +150,7 @@ def _train(options: argparse.Namespace) -> None:
             architecture=Architecture(trunk=options.trunk),
             vision=VisionSettings(crop_size=options.crop_size, clip_length=options.clip_length),
             window=options.window,
+            short_clips=options.short_clips,
             side=options.side,
             fresh=options.fresh,
             shares=Shares(),

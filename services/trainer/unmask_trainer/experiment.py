@@ -15,6 +15,7 @@ from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.card import LABELS, CardDraft, ModelCard, TrainingData
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
+from unmask_shared.model.clips import ShortClips
 from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.scoring import Thresholds
@@ -73,6 +74,7 @@ class Experiment:
         architecture: The network.
         vision: How faces are extracted; serving has to do the same.
         window: Frames of each clip that are trained on, at most `vision.clip_length`.
+        short_clips: What becomes of clips that are too short, in training and in serving.
         side: Crops are scaled to this side for training, but not for calibration and test: for
             first epochs whose weights a second run starts from. None leaves them as they are.
         fresh: Share of the forged clips that are forged anew in each epoch.
@@ -91,6 +93,7 @@ class Experiment:
     architecture: Architecture
     vision: VisionSettings
     window: int
+    short_clips: ShortClips
     side: int | None
     fresh: float
     shares: Shares
@@ -137,6 +140,7 @@ def run_experiment(experiment: Experiment) -> ModelCard:
             parts[Split.TRAIN],
             transform,
             window=experiment.window,
+            short_clips=experiment.short_clips,
             side=experiment.side,
             augmented=True,
             fresh=FreshForgeries(
@@ -148,6 +152,7 @@ def run_experiment(experiment: Experiment) -> ModelCard:
             parts[Split.VAL],
             transform,
             window=experiment.window,
+            short_clips=experiment.short_clips,
             side=experiment.side,
             augmented=False,
         ),
@@ -209,6 +214,7 @@ def _publish_run(
         architecture=experiment.architecture,
         dtype="float16",
         clip_length=experiment.vision.clip_length,
+        short_clips=experiment.short_clips,
         input_size=experiment.vision.crop_size,
         crop_margin=experiment.vision.crop_margin,
         mean=transform.mean,

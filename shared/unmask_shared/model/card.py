@@ -5,7 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.model.architecture import Architecture
+from unmask_shared.model.clips import ShortClips
 from unmask_shared.model.scoring import MIN_CLIP_FRAMES, Thresholds
 
 LABELS = {"real": 0, "fake": 1}
@@ -62,7 +64,13 @@ class CardDraft(_Part):
     created_at: AwareDatetime
     architecture: Architecture
     dtype: Literal["float16", "float32"]
+    face_mode: Annotated[FaceMode, Field(description="What the network learned to judge.")] = (
+        "faces"
+    )
     clip_length: Annotated[int, Field(ge=MIN_CLIP_FRAMES, le=256)]
+    short_clips: Annotated[
+        ShortClips, Field(description="What becomes of clips under `clip_length` frames.")
+    ] = "mask"
     input_size: Annotated[int, Field(ge=32, le=512, description="Side of the crops, in pixels.")]
     crop_margin: Annotated[float, Field(ge=0, description="As in the face pipeline's settings.")]
     mean: Channels

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import Checkpoint
+from unmask_shared.model.clips import frames_to_read
 from unmask_shared.model.transforms import CropTransform, pad_clips
 
 
@@ -50,7 +52,8 @@ class ClipClassifier:
 
         Args:
             clips: RGB crops (T_i, S, S, 3) uint8 with S the card's input size and
-                1 <= T_i <= the card's clip length; shorter clips are masked, not repeated.
+                1 <= T_i <= the card's clip length; its `short_clips` says what becomes of those
+                that are shorter.
 
         Returns:
             (N, 2) float32, in the order of the clips.
@@ -68,12 +71,14 @@ class ClipClassifier:
 
     @torch.inference_mode()
     def _batch_logits(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        batch, lengths = pad_clips(
-            [self._transform(clip) for clip in clips], self._card.clip_length
-        )
+        batch, lengths = pad_clips([self._read(clip) for clip in clips], self._card.clip_length)
         logits = self._model(batch.to(self._device), lengths)
         result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
+
+    def _read(self, clip: NDArray[np.uint8]) -> Tensor:
+        positions = frames_to_read(len(clip), self._card.clip_length, self._card.short_clips)
+        return self._transform(clip)[list(positions)]
 
     def _check(self, position: int, clip: NDArray[np.uint8]) -> None:
         side = self._card.input_size

@@ -42,6 +42,17 @@ def test_the_card_comes_back_as_it_was(checkpoint_folder, draft):
     assert card.model_dump(exclude={"weights_sha256"}) == draft.model_dump()
 
 
+def test_a_card_from_before_face_modes_and_short_clips_reads_as_it_was_meant(checkpoint_folder):
+    path = checkpoint_folder / CARD_FILE
+    card = json.loads(path.read_text())
+    del card["face_mode"], card["short_clips"]
+    path.write_text(json.dumps(card))
+
+    loaded = load_checkpoint(checkpoint_folder).card
+
+    assert (loaded.face_mode, loaded.short_clips) == ("faces", "mask")
+
+
 @torch.inference_mode()
 def test_half_precision_is_stored_small_and_loaded_as_float32(tmp_path, small_model, draft):
     half = draft.model_copy(update={"dtype": "float16"})
@@ -116,6 +127,8 @@ def test_a_file_that_is_no_safetensors_is_refused(checkpoint_folder):
         ({"architecture": {"trunk": "resnet18", "layers": 3}}, "architecture"),
         ({"schema_version": 2}, "schema_version"),
         ({"clip_length": 1}, "clip_length"),
+        ({"short_clips": "stretch"}, "short_clips"),
+        ({"face_mode": "profile"}, "face_mode"),
         ({"created_at": "2026-01-01T00:00:00"}, "created_at"),
     ],
 )

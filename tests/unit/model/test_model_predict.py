@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from unmask_shared.errors import IncompatibleFaces
-from unmask_shared.model.checkpoint import load_checkpoint
+from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
 
 TOLERANCE = 1e-4
@@ -35,6 +35,33 @@ def test_a_clips_logits_do_not_depend_on_its_batch(classifier):
     alone = np.concatenate([classifier.logits([clip]) for clip in clips])
 
     np.testing.assert_allclose(classifier.logits(clips), alone, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("policy", "filled"),
+    [("repeat_last", [0, 1, 2, 2, 2, 2, 2, 2]), ("wrap", [0, 1, 2, 0, 1, 2, 0, 1])],
+)
+def test_the_card_says_how_short_clips_are_filled(tmp_path, small_model, draft, policy, filled):
+    card = draft.model_copy(update={"short_clips": policy})
+    save_checkpoint(tmp_path, model=small_model, draft=card)
+    classifier = ClipClassifier(load_checkpoint(tmp_path))
+    (clip,) = make_clips([3])
+
+    np.testing.assert_allclose(
+        classifier.logits([clip]), classifier.logits([clip[filled]]), atol=TOLERANCE
+    )
+
+
+def test_short_clips_are_masked_unless_the_card_says_otherwise(
+    tmp_path, classifier, small_model, draft
+):
+    wrapping = draft.model_copy(update={"short_clips": "wrap"})
+    save_checkpoint(tmp_path, model=small_model, draft=wrapping)
+    (clip,) = make_clips([3])
+
+    masked, wrapped = classifier, ClipClassifier(load_checkpoint(tmp_path))
+
+    assert np.abs(masked.logits([clip]) - wrapped.logits([clip])).max() > TOLERANCE
 
 
 def test_the_order_of_the_frames_matters(classifier):

@@ -89,6 +89,7 @@ def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
     (forged / "real" / "broken.mp4").write_bytes(b"not a video")
     arguments = ["train", "--data", str(forged), "--out", str(tmp_path / "run"), "--epochs", "1"]
     arguments += ["--window", "2", "--clip-length", "4", "--crop-size", "48", "--workers", "1"]
+    arguments += ["--short-clips", "wrap"]
 
     assert main([*arguments, "--version", "0.1.0", "--limit", "A test."]) == 0
 
@@ -96,6 +97,7 @@ def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
     card = checkpoint.card
     assert (card.version, card.input_size, card.clip_length) == ("0.1.0", 48, 4)
+    assert card.short_clips == "wrap"
     assert {(row.split, row.level) for row in card.evaluations} == {
         (split, level) for split in ("val", "test") for level in ("clip", "video")
     }

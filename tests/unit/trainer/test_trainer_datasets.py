@@ -134,6 +134,22 @@ def test_training_reads_what_serving_reads(faces):
     assert torch.equal(item, CropTransform()(np.array(crops)))
 
 
+@pytest.mark.parametrize(
+    ("policy", "filled"),
+    [
+        ("mask", range(8)),
+        ("repeat_last", [*range(8), 7, 7, 7, 7]),
+        ("wrap", [*range(8), 0, 1, 2, 3]),
+    ],
+)
+def test_short_clips_are_filled_as_in_serving(faces, policy, filled):
+    crops = np.array(faces[0].load()[12:20])
+
+    item, _ = plain(faces, window=12, short_clips=policy)[1]
+
+    assert torch.equal(item, CropTransform()(crops[list(filled)]))
+
+
 def test_a_window_is_a_run_of_consecutive_frames_within_one_clip(faces):
     seen = set()
     for epoch in range(20):

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unmask_shared.model.card import LABELS
+from unmask_shared.model.clips import ShortClips, frames_to_read
 from unmask_shared.model.transforms import CropTransform, pad_clips
 from unmask_trainer.augmentations import augment, draw_augmentation
 from unmask_trainer.datasets.faces import FaceClips
@@ -50,6 +51,7 @@ class ClipDataset(Dataset[Item]):
         *,
         window: int,
         augmented: bool,
+        short_clips: ShortClips = "mask",
         side: int | None = None,
         fresh: FreshForgeries | None = None,
         seed: int = 0,
@@ -60,6 +62,7 @@ class ClipDataset(Dataset[Item]):
             faces: Videos with their crops.
             transform: The same as in serving.
             window: Frames taken from a clip: a random run when augmented, else those in the middle.
+            short_clips: What becomes of clips that have fewer frames than the window.
             side: Crops are scaled to this side, for quick first epochs; None leaves them.
             fresh: Makes a share of the forgeries anew in each epoch, from the unit's real clip.
             augmented: Whether clips are changed at random, anew in each epoch.
@@ -68,6 +71,7 @@ class ClipDataset(Dataset[Item]):
         self._transform = transform
         self._window = window
         self._augmented = augmented
+        self._short_clips = short_clips
         self._side = side
         self._fresh = fresh
         self._seed = seed
@@ -112,7 +116,8 @@ class ClipDataset(Dataset[Item]):
             crops = _scaled(crops, self._side)
         if self._augmented:
             crops = augment(crops, draw_augmentation(rng, crops.shape[1]), rng)
-        return self._transform(crops), entry.faces.video.label
+        positions = frames_to_read(len(crops), self._window, self._short_clips)
+        return self._transform(crops)[list(positions)], entry.faces.video.label
 
     def _crops(self, entry: _Entry, rng: np.random.Generator) -> NDArray[np.uint8]:
         place = float(rng.random()) if self._augmented else 0.5
