@@ -20,6 +20,7 @@ from unmask_trainer.demo_media import make_demo_media
 from unmask_trainer.experiment import Description, Experiment, run_experiment
 from unmask_trainer.pretraining import PretrainingSettings
 from unmask_trainer.publish import measure, publish
+from unmask_trainer.statistics.command import add_statistics
 from unmask_trainer.training import TrainingSettings
 
 
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m unmask_trainer", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_forge(commands.add_parser("forge", help="make real controls and forgeries of footage"))
+    add_statistics(commands.add_parser("stats", help="count and measure a folder of videos"))
     _add_demo(commands.add_parser("demo-media", help="make the clips of the demonstration"))
     _add_train(commands.add_parser("train", help="train a checkpoint on real/ and fake/ videos"))
     _add_measure(commands.add_parser("evaluate", help="measure a checkpoint on labelled videos"))
