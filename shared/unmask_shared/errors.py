@@ -267,6 +267,17 @@ class BrokerUnavailable(DependencyUnavailable):
     title = "The queue (Redis) is not available"
 
 
+class SandboxUnavailable(DependencyUnavailable):
+    """The process that decodes videos in confinement cannot be started."""
+
+    code = "sandbox_unavailable"
+    title = "Videos cannot be decoded safely at the moment"
+    action = (
+        "The operator's log has the reason; on a system without seccomp, the sandbox's system call "
+        "filter can be set to best-effort."
+    )
+
+
 class ObjectNotFound(UnmaskError):
     """The object store holds nothing under this key."""
 
