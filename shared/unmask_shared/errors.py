@@ -38,6 +38,14 @@ class InvalidRequest(UnmaskError):
     action = "Compare the request with the API description at /openapi.json."
 
 
+class InvalidOption(InvalidRequest):
+    """A field of the form asks for an analysis that does not exist."""
+
+    code = "invalid_option"
+    title = "An option of the analysis is not valid"
+    action = "Send one of the values that the detail names, or leave the field out."
+
+
 class RouteNotFound(UnmaskError):
     """Nothing is served under this path."""
 

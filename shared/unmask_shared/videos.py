@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmask_shared.artifacts import VideoInfo
+from unmask_shared.artifacts import Coverage, FaceMode, VideoInfo
 from unmask_shared.errors import UnmaskError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """Why a verdict is inconclusive."""
 
     NO_FACE_FOUND = "no_face_found"
+    NO_FACE_MODEL = "no_face_model"
+    NO_FULL_FRAME_MODEL = "no_full_frame_model"
     SCORE_IN_BAND = "score_in_band"
 
 
@@ -56,12 +58,44 @@ class Upload(_Document):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class AnalysisOptions(_Document):
+    """What the caller of POST /videos may choose."""
+
+    face_mode: Annotated[
+        FaceMode,
+        Field(
+            description="What is judged: aligned crops of each face (`faces`), or whole pictures "
+            "(`full_frame`), which needs a checkpoint that was trained on them; without one the "
+            "verdict is `inconclusive` with the reason `no_full_frame_model`.",
+            examples=["faces", "full_frame"],
+        ),
+    ] = "faces"
+    keep_faceless_frames: Annotated[
+        bool,
+        Field(
+            description="With `face_mode=full_frame`, also judge pictures that show no face; they "
+            "are left out otherwise.",
+            examples=[False],
+        ),
+    ] = False
+    landmark_overlays: Annotated[
+        bool,
+        Field(
+            description="Draw the 68 landmarks of each face on a picture of it, unless the "
+            "operator turned that off. They come from dlib's model, trained on iBUG 300-W, whose "
+            "licence excludes commercial use. The verdict does not depend on them.",
+            examples=[True],
+        ),
+    ] = False
+
+
 class VideoRecord(_Document):
     """`record.json`: the durable proof that a video was accepted."""
 
     id: str
     created_at: datetime
     upload: Upload
+    options: AnalysisOptions = AnalysisOptions()
 
 
 class Segment(_Document):
@@ -81,6 +115,13 @@ class FaceResult(_Document):
     end_s: Annotated[float, Field(ge=0)]
     segments: tuple[Segment, ...]
     thumbnail: Annotated[str | None, Field(description="URL path of a picture of the face.")] = None
+    landmarks: Annotated[
+        str | None,
+        Field(
+            description="URL path of the picture with the landmarks, if there is one; as stored, "
+            "its object key."
+        ),
+    ] = None
     heatmaps: tuple[str, ...] = ()
 
 
@@ -91,6 +132,9 @@ class Result(_Document):
     fake_probability: Probability | None
     reason: Reason | None
     faces: tuple[FaceResult, ...]
+    coverage: Annotated[
+        Coverage | None, Field(description="Null in results of versions that did not report it.")
+    ] = None
 
 
 class ModelRef(_Document):

@@ -18,7 +18,14 @@ from gateway_process import GatewayProcess
 from pydantic import SecretStr
 from real_services import ValkeyServer
 
-from unmask_shared.artifacts import VideoInfo, record_key, source_key, thumbnail_key
+from unmask_shared.artifacts import (
+    Coverage,
+    VideoInfo,
+    landmarks_key,
+    record_key,
+    source_key,
+    thumbnail_key,
+)
 from unmask_shared.errors import NoVideoStream
 from unmask_shared.job_store import RedisJobStore, make_job_store
 from unmask_shared.messages import PREPROCESSOR_QUEUE
@@ -33,6 +40,7 @@ from unmask_shared.videos import (
     Status,
     Timings,
     Verdict,
+    VideoRecord,
     VideoResult,
 )
 
@@ -138,6 +146,36 @@ def test_an_accepted_video_is_stored_whole_and_queued(
     assert polled.headers["retry-after"] == "1"
 
 
+def test_options_are_recorded_and_told_wherever_they_stand_in_the_form(
+    client: httpx.Client, store: LocalObjectStore
+) -> None:
+    response = client.post(
+        "/videos",
+        files=[
+            ("face_mode", (None, "full_frame")),
+            ("file", ("clip.mp4", VIDEO, "video/mp4")),
+            ("a_field_of_tomorrow", (None, "x")),
+            ("landmark_overlays", (None, "true")),
+        ],
+    )
+    assert response.status_code == 202, response.text
+    asked = {"face_mode": "full_frame", "keep_faceless_frames": False, "landmark_overlays": True}
+    video = response.json()
+    assert video["options"] == asked
+    assert client.get(f"/videos/{video['id']}").json()["options"] == asked
+    record = VideoRecord.model_validate_json(store.get(record_key(video["id"])))
+    assert record.options.model_dump() == asked
+
+
+def test_a_refused_option_is_named_with_its_value_and_what_is_allowed(
+    client: httpx.Client,
+) -> None:
+    form = {"data": {"face_mode": "profile"}, "files": {"file": ("clip.mp4", VIDEO)}}
+    problem = client.post("/videos", **form).json()
+    for part in ("face_mode", "profile", "faces", "full_frame"):
+        assert part in problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("request_parts", "status", "code"),
     [
@@ -161,6 +199,21 @@ def test_an_accepted_video_is_stored_whole_and_queued(
         ({"files": {"file": ("a.mp4", b"just text " * 1000)}}, 415, "not_a_video"),
         ({"files": {"file": ("a.mp4", b"#EXTM3U\nhttp://10.0.0.1/a.ts\n")}}, 415, "not_a_video"),
         ({"files": {"file": ("a.mp4", VIDEO + bytes(LIMIT))}}, 413, "upload_too_large"),
+        (
+            {"files": {"file": ("a.mp4", VIDEO)}, "data": {"face_mode": "profile"}},
+            422,
+            "invalid_option",
+        ),
+        (
+            {"files": [("file", ("a.mp4", VIDEO)), ("landmark_overlays", (None, "yes"))]},
+            422,
+            "invalid_option",
+        ),
+        (
+            {"files": {"file": ("a.mp4", VIDEO)}, "data": {"face_mode": ["faces", "faces"]}},
+            422,
+            "invalid_option",
+        ),
     ],
 )
 def test_refused_uploads_say_why_and_leave_nothing(
@@ -296,12 +349,22 @@ def result_of(video_id: str) -> VideoResult:
         start_s=0,
         end_s=2,
         segments=(Segment(start_s=0, end_s=2, fake_probability=0.9),),
+        landmarks=landmarks_key(video_id, 0),
+    )
+    coverage = Coverage(
+        policy="clips", clips=3, frames=48, missing_frames=0, sampled_s=1.92, longest_gap_s=0.04
     )
     return VideoResult(
         video_id=video_id,
         video=VideoInfo(duration_s=2, fps=25, width=640, height=480, frames=50, codec="h264"),
         model=ModelRef(name="resnet-lstm", version="1"),
-        result=Result(verdict=Verdict.FAKE, fake_probability=0.9, reason=None, faces=(face,)),
+        result=Result(
+            verdict=Verdict.FAKE,
+            fake_probability=0.9,
+            reason=None,
+            faces=(face,),
+            coverage=coverage,
+        ),
         timings_ms=Timings(queued=1, preprocessing=2, inferring=3),
     )
 
@@ -316,6 +379,7 @@ def test_a_video_is_followed_to_its_verdict(
     assert (running["status"], running["progress"]) == ("inferring", 0.7)
 
     store.put(thumbnail_key(video_id, 0), b"jpeg", content_type="image/jpeg")
+    store.put(landmarks_key(video_id, 0), b"png", content_type="image/png")
     jobs.complete(video_id, result_of(video_id))
     response = client.get(path)
     assert "retry-after" not in response.headers
@@ -325,6 +389,10 @@ def test_a_video_is_followed_to_its_verdict(
     thumbnail = client.get(video["result"]["faces"][0]["thumbnail"])
     assert thumbnail.content == b"jpeg"
     assert thumbnail.headers["content-type"] == "image/jpeg"
+    landmarks = client.get(video["result"]["faces"][0]["landmarks"])
+    assert landmarks.content == b"png"
+    assert landmarks.headers["content-type"] == "image/png"
+    assert video["result"]["coverage"]["sampled_s"] == 1.92
 
 
 def test_a_failure_says_what_to_do(client: httpx.Client, jobs: RedisJobStore) -> None:
@@ -336,11 +404,12 @@ def test_a_failure_says_what_to_do(client: httpx.Client, jobs: RedisJobStore) ->
     assert video["failure"]["action"] == NoVideoStream.action
 
 
-def test_missing_and_malformed_thumbnails(client: httpx.Client) -> None:
+@pytest.mark.parametrize("picture", ["thumbnail", "landmarks"])
+def test_missing_and_malformed_pictures(client: httpx.Client, picture: str) -> None:
     faces = f"/videos/{accepted_id(client)}/faces"
-    assert_problem(client, client.get(f"{faces}/0/thumbnail"), 404, "object_not_found")
-    assert_problem(client, client.get(f"{faces}/first/thumbnail"), 422, "invalid_request")
-    bad_id = client.get("/videos/1/faces/0/thumbnail")
+    assert_problem(client, client.get(f"{faces}/0/{picture}"), 404, "object_not_found")
+    assert_problem(client, client.get(f"{faces}/first/{picture}"), 422, "invalid_request")
+    bad_id = client.get(f"/videos/1/faces/0/{picture}")
     assert_problem(client, bad_id, 422, "malformed_video_id")
 
 
@@ -447,6 +516,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos",
         "/videos/{video_id}",
         "/videos/{video_id}/faces/{track_id}/thumbnail",
+        "/videos/{video_id}/faces/{track_id}/landmarks",
         "/healthz",
         "/readyz",
     }
@@ -455,7 +525,11 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         assert reference in description["components"]["schemas"]
     assert "HTTPValidationError" not in text
     upload = description["paths"]["/videos"]["post"]["requestBody"]["content"]
-    assert upload["multipart/form-data"]["schema"]["properties"]["file"]["format"] == "binary"
+    fields = upload["multipart/form-data"]["schema"]["properties"]
+    assert fields["file"]["format"] == "binary"
+    assert fields["face_mode"]["enum"] == ["faces", "full_frame"]
+    assert fields["landmark_overlays"]["type"] == "boolean"
+    assert "commercial" in fields["landmark_overlays"]["description"]
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from unmask_gateway.options import ALLOWED_VALUES, OptionFields
 from unmask_shared.errors import MalformedUpload, UnsupportedContentType, UploadTooLarge
 
 FILE_FIELD: Final = "file"
@@ -25,11 +26,14 @@ _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 class _Part(Enum):
     FILE = auto()
+    OPTION = auto()
     OTHER = auto()
 
 
 class FileForm:
-    """A `multipart/form-data` body with one file, fed in pieces of any size.
+    """A `multipart/form-data` body with one file and some options, fed in pieces of any size.
+
+    Fields that it does not know are skipped.
 
     Attributes:
         filename: Last component of the name that the client gave, cleaned; set with the first
@@ -37,6 +41,7 @@ class FileForm:
         content_type: Media type that the client gave.
         has_file: Whether the file's part has begun.
         is_complete: Whether the closing boundary has been seen.
+        options: What the form asks for; whole once the form is.
     """
 
     def __init__(self, content_type_header: str | None, *, max_file_bytes: int) -> None:
@@ -54,6 +59,7 @@ class FileForm:
         self.content_type = _UNKNOWN_TYPE
         self.has_file = False
         self.is_complete = False
+        self.options = OptionFields()
         self._max_file_bytes = max_file_bytes
         self._file_bytes = 0
         self._body_bytes = 0
@@ -70,6 +76,7 @@ class FileForm:
 
         Raises:
             MalformedUpload: The body is no such form, or holds too much beside the file.
+            InvalidOption: An option is repeated, or has a value that is not allowed.
             UploadTooLarge: The file is larger than allowed.
         """
         self._body_bytes += len(body)
@@ -110,22 +117,36 @@ class FileForm:
 
     def on_headers_finished(self) -> None:
         """Find out what the part is."""
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        self._part = _Part.OTHER
-        if options.get(b"name") != FILE_FIELD.encode():
-            return
+        _, parameters = parse_options_header(self._headers.get(b"content-disposition"))
+        name = parameters.get(b"name", b"").decode(errors="replace")
+        if name in ALLOWED_VALUES:
+            self._part = _Part.OPTION
+            self.options.begin(name)
+        elif name == FILE_FIELD:
+            self._part = _Part.FILE
+            self._begin_file(parameters.get(b"filename", b""))
+        else:
+            self._part = _Part.OTHER
+
+    def _begin_file(self, filename: bytes) -> None:
         if self.has_file:
             raise MalformedUpload(f"The form has more than one field named `{FILE_FIELD}`.")
         self.has_file = True
-        self._part = _Part.FILE
-        self.filename = clean_filename(options.get(b"filename", b"").decode(errors="replace"))
+        self.filename = clean_filename(filename.decode(errors="replace"))
         self.content_type = _clean_content_type(self._headers.get(b"content-type", b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Keep what belongs to the file, drop the rest."""
+        """Keep what belongs to the file or to an option, drop the rest."""
         if self._part is _Part.FILE:
             self._file_data.append(data[start:end])
             self._file_bytes += end - start
+        elif self._part is _Part.OPTION:
+            self.options.feed(data[start:end])
+
+    def on_part_end(self) -> None:
+        """Check an option that is whole."""
+        if self._part is _Part.OPTION:
+            self.options.end()
 
     def on_end(self) -> None:
         """Note the closing boundary."""
@@ -174,6 +195,7 @@ def _make_parser(boundary: bytes, form: FileForm) -> MultipartParser:
                 "on_header_end": form.on_header_end,
                 "on_headers_finished": form.on_headers_finished,
                 "on_part_data": form.on_part_data,
+                "on_part_end": form.on_part_end,
                 "on_end": form.on_end,
             },
             max_header_count=_MAX_PART_HEADERS,

@@ -2,7 +2,13 @@
 
 import logging
 
-from unmask_shared.artifacts import failure_key, record_key, result_key, thumbnail_key
+from unmask_shared.artifacts import (
+    failure_key,
+    landmarks_key,
+    record_key,
+    result_key,
+    thumbnail_key,
+)
 from unmask_shared.errors import JobStoreUnavailable, ObjectNotFound, VideoNotFound
 from unmask_shared.job_store import MARK_ACCEPTED, JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
@@ -49,6 +55,22 @@ class VideoLookup:
         except ObjectNotFound as error:
             raise ObjectNotFound(
                 f"There is no picture of a face {track_id} in the video {video_id}."
+            ) from error
+
+    def landmarks(self, video_id: str, track_id: int) -> bytes:
+        """Return the picture of one face with its landmarks, a PNG.
+
+        Raises:
+            ObjectNotFound: The video has no such face, its faces are not known yet, or nobody
+                asked for the picture.
+            ObjectStoreUnavailable: The store does not answer.
+        """
+        try:
+            return self._store.get(landmarks_key(video_id, track_id))
+        except ObjectNotFound as error:
+            raise ObjectNotFound(
+                f"There is no picture of the landmarks of a face {track_id} in the video "
+                f"{video_id}. It is made when POST /videos is sent with landmark_overlays=true."
             ) from error
 
     def _find_stored(self, video_id: str) -> JobState | None:

@@ -13,6 +13,7 @@ from unmask_shared.job_store import (
     JobState,
 )
 from unmask_shared.videos import (
+    AnalysisOptions,
     FaceResult,
     Failure,
     ModelRef,
@@ -41,6 +42,7 @@ QUEUED_EXAMPLE: Final[dict[str, Any]] = {
         "height": None,
         "frames": None,
     },
+    "options": {"face_mode": "faces", "keep_faceless_frames": False, "landmark_overlays": True},
     "model": None,
     "result": None,
     "failure": None,
@@ -65,9 +67,18 @@ COMPLETED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
                 "end_s": 10.0,
                 "segments": [{"start_s": 0.0, "end_s": 1.6, "fake_probability": 0.98}],
                 "thumbnail": f"/videos/{EXAMPLE_ID}/faces/0/thumbnail",
+                "landmarks": f"/videos/{EXAMPLE_ID}/faces/0/landmarks",
                 "heatmaps": [],
             }
         ],
+        "coverage": {
+            "policy": "clips",
+            "clips": 16,
+            "frames": 256,
+            "missing_frames": 0,
+            "sampled_s": 8.53,
+            "longest_gap_s": 0.1,
+        },
     },
     "timings_ms": {"queued": 40, "preprocessing": 2150, "inferring": 1310},
 }
@@ -113,6 +124,7 @@ class Video(BaseModel):
     progress: Annotated[float, Field(ge=0, le=1, description="It only grows.")]
     created_at: datetime
     source: Source
+    options: Annotated[AnalysisOptions, Field(description="What was asked for.")]
     model: Annotated[ModelRef | None, Field(description="The checkpoint that gave the result.")]
     result: Annotated[Result | None, Field(description="Set when the status is `completed`.")]
     failure: Annotated[Failure | None, Field(description="Set when the status is `failed`.")]
@@ -139,8 +151,9 @@ class Video(BaseModel):
                 height=info.height if info else None,
                 frames=info.frames if info else None,
             ),
+            options=record.options,
             model=outcome.model if outcome else None,
-            result=_with_thumbnails(record.id, outcome.result) if outcome else None,
+            result=_with_pictures(record.id, outcome.result) if outcome else None,
             failure=state.failure,
             timings_ms=outcome.timings_ms if outcome else _timings(state.marks),
         )
@@ -158,11 +171,19 @@ def thumbnail_path(video_id: str, track_id: int) -> str:
     return f"/videos/{video_id}/faces/{track_id}/thumbnail"
 
 
-def _with_thumbnails(video_id: str, result: Result) -> Result:
-    def with_thumbnail(face: FaceResult) -> FaceResult:
-        return face.model_copy(update={"thumbnail": thumbnail_path(video_id, face.track_id)})
+def landmarks_path(video_id: str, track_id: int) -> str:
+    """URL path of the picture of one face with its landmarks."""
+    return f"/videos/{video_id}/faces/{track_id}/landmarks"
 
-    return result.model_copy(update={"faces": tuple(map(with_thumbnail, result.faces))})
+
+def _with_pictures(video_id: str, result: Result) -> Result:
+    def with_pictures(face: FaceResult) -> FaceResult:
+        paths = {"thumbnail": thumbnail_path(video_id, face.track_id)}
+        if face.landmarks is not None:
+            paths["landmarks"] = landmarks_path(video_id, face.track_id)
+        return face.model_copy(update=paths)
+
+    return result.model_copy(update={"faces": tuple(map(with_pictures, result.faces))})
 
 
 def _timings(marks: dict[str, float]) -> Timings:

@@ -53,6 +53,7 @@ class Submissions:
                     bytes=upload.stream.bytes_read,
                     sha256=upload.stream.sha256,
                 ),
+                options=upload.options.chosen(),
             )
             upload.stream.raise_if_aborted()
             write_document(self._store, record_key(video_id), record)

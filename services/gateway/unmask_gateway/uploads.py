@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm
+from unmask_gateway.options import OptionFields
 from unmask_gateway.pipe import ReaderGoneError, UploadPipe
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.threads import run_in_thread
@@ -37,11 +38,13 @@ class IncomingUpload:
         filename: Cleaned name of the file.
         content_type: Media type that the client gave.
         stream: The file's bytes; reading raises when the upload breaks off.
+        options: What the form asks for; whole once the stream was read to its end.
     """
 
     filename: str
     content_type: str
     stream: UploadPipe
+    options: OptionFields
 
 
 KeepUpload = Callable[[IncomingUpload], VideoRecord]
@@ -98,7 +101,10 @@ class UploadReceiver:
                 )
             pipe = UploadPipe()
             upload = IncomingUpload(
-                filename=form.filename, content_type=form.content_type, stream=pipe
+                filename=form.filename,
+                content_type=form.content_type,
+                stream=pipe,
+                options=form.options,
             )
             kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
             self._storing.add(kept)

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm, clean_filename
 from unmask_shared.errors import (
+    InvalidOption,
     MalformedUpload,
     UnsupportedContentType,
     UploadTooLarge,
 )
+from unmask_shared.videos import AnalysisOptions
 
 BOUNDARY = "frontier"
 HEADER = f"multipart/form-data; boundary={BOUNDARY}"
@@ -24,6 +26,11 @@ def part(content: bytes, *, name: str = "file", filename: str | None = "clip.mp4
         "Content-Type: video/mp4\r\n\r\n"
     )
     return head.encode() + content + b"\r\n"
+
+
+def option(name: str, value: str | bytes) -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+    return head.encode() + (value if isinstance(value, bytes) else value.encode()) + b"\r\n"
 
 
 def closed(*parts: bytes) -> bytes:
@@ -71,6 +78,68 @@ def test_a_file_survives_any_cut_of_the_body(content: bytes, cuts: list[int]) ->
     assert form.is_complete
     assert form.filename == "clip.mp4"
     assert form.content_type == "video/mp4"
+
+
+@given(
+    asked=st.fixed_dictionaries(
+        {},
+        optional={
+            "face_mode": st.sampled_from(["faces", "full_frame"]),
+            "keep_faceless_frames": st.sampled_from(["true", "false"]),
+            "landmark_overlays": st.sampled_from(["true", "false"]),
+        },
+    ),
+    place=st.integers(min_value=0, max_value=3),
+    cuts=st.lists(st.integers(min_value=0, max_value=1000), max_size=12),
+)
+def test_options_are_read_before_and_behind_the_file_however_the_body_is_cut(
+    asked: dict[str, str], place: int, cuts: list[int]
+) -> None:
+    parts = [option(name, value) for name, value in asked.items()]
+    parts.insert(min(place, len(parts)), part(b"content"))
+    form, data = parse(closed(*parts), cuts)
+    assert data == b"content"
+    assert form.options.chosen() == AnalysisOptions.model_validate(asked)
+
+
+def test_without_options_the_defaults_are_chosen_and_unknown_fields_are_ignored() -> None:
+    form, _ = parse(closed(option("colour", "red"), part(b"content"), option("Face_Mode", "x")))
+    assert form.options.chosen() == AnalysisOptions()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("face_mode", "profile", "`face_mode` is 'profile', not `faces` or `full_frame`"),
+        ("face_mode", "", "`face_mode` is '', not"),
+        ("face_mode", "Faces", "'Faces'"),
+        ("face_mode", "faces ", "'faces '"),
+        ("keep_faceless_frames", "1", "`keep_faceless_frames` is '1', not `true` or `false`"),
+        ("landmark_overlays", "TRUE", "'TRUE'"),
+        ("landmark_overlays", b"\xff\0\x1b[31m", r"'\\ufffd\\x00\\x1b\[31m'"),
+        ("landmark_overlays", "true" * 1000, "truetrue' and more, not"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_named_with_what_is_allowed(
+    name: str, value: str | bytes, message: str
+) -> None:
+    for body in (closed(option(name, value), part(b"x")), closed(part(b"x"), option(name, value))):
+        with pytest.raises(InvalidOption, match=message) as refusal:
+            parse(body)
+        assert len(refusal.value.detail) < 300
+
+
+def test_a_wrong_option_is_refused_before_the_rest_arrives() -> None:
+    form = FileForm(HEADER, max_file_bytes=1 << 20)
+    with pytest.raises(InvalidOption):
+        form.feed(option("face_mode", "profile") + f"--{BOUNDARY}\r\n".encode())
+
+
+@pytest.mark.parametrize("values", [("true", "true"), ("false", "true")])
+def test_an_option_may_be_sent_once(values: tuple[str, str]) -> None:
+    fields = [option("landmark_overlays", value) for value in values]
+    with pytest.raises(InvalidOption, match="more than one field named `landmark_overlays`"):
+        parse(closed(fields[0], part(b"x"), fields[1]))
 
 
 form_fragments = st.sampled_from(

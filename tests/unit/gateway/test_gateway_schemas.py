@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from unmask_gateway.schemas import COMPLETED_EXAMPLE, FAILED_EXAMPLE, QUEUED_EXAMPLE, Video
-from unmask_shared.artifacts import VideoInfo
+from unmask_shared.artifacts import VideoInfo, landmarks_key
 from unmask_shared.errors import NoVideoStream
 from unmask_shared.job_store import (
     MARK_ACCEPTED,
@@ -14,6 +14,7 @@ from unmask_shared.job_store import (
     JobState,
 )
 from unmask_shared.videos import (
+    AnalysisOptions,
     FaceResult,
     Failure,
     ModelRef,
@@ -51,6 +52,13 @@ def test_documented_examples_are_real_videos(example: dict[str, Any]) -> None:
     assert Video.model_validate(example).model_dump(mode="json") == example
 
 
+def test_a_video_tells_what_was_asked_for() -> None:
+    options = AnalysisOptions(face_mode="full_frame", keep_faceless_frames=True)
+    asked = RECORD.model_copy(update={"options": options})
+    assert Video.of(state(record=asked)).options == options
+    assert Video.of(state()).options == AnalysisOptions()
+
+
 def test_what_decoding_has_not_told_yet_is_null() -> None:
     video = Video.of(state()).model_dump(mode="json")
     unknown = {"duration_s", "fps", "width", "height", "frames"}
@@ -78,7 +86,15 @@ def test_a_result_brings_the_facts_of_the_video_and_paths_of_thumbnails() -> Non
     assert video.timings_ms == outcome.timings_ms
     assert video.result is not None
     assert video.result.faces[0].thumbnail == f"/videos/{VIDEO_ID}/faces/3/thumbnail"
+    assert video.result.faces[0].landmarks is None
     assert video.result.faces[0].segments == face.segments
+    pictured = face.model_copy(update={"landmarks": landmarks_key(VIDEO_ID, 3)})
+    outcome = outcome.model_copy(
+        update={"result": outcome.result.model_copy(update={"faces": (pictured,)})}
+    )
+    video = Video.of(state(status=Status.COMPLETED, progress=1.0, result=outcome))
+    assert video.result is not None
+    assert video.result.faces[0].landmarks == f"/videos/{VIDEO_ID}/faces/3/landmarks"
 
 
 def test_a_failure_is_told_in_the_words_of_its_error() -> None:

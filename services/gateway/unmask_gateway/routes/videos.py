@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response, status
 
 from unmask_gateway.forms import FILE_FIELD
 from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.options import describe_options
 from unmask_gateway.problems import document_errors
 from unmask_gateway.schemas import (
     COMPLETED_EXAMPLE,
@@ -22,6 +23,7 @@ from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
 from unmask_shared.errors import (
     EmptyUpload,
+    InvalidOption,
     InvalidRequest,
     MalformedUpload,
     MalformedVideoId,
@@ -59,7 +61,8 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                             "type": "string",
                             "format": "binary",
                             "description": "MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV, OGV or GIF.",
-                        }
+                        },
+                        **describe_options(),
                     },
                 },
                 "encoding": {FILE_FIELD: {"contentType": "video/*"}},
@@ -94,6 +97,7 @@ async def parse_video_id(
 
 
 VideoId = Annotated[str, Depends(parse_video_id)]
+TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")]
 
 
 def make_videos_router(
@@ -120,6 +124,7 @@ def make_videos_router(
                 UploadTooLarge,
                 UnsupportedContentType,
                 NotAVideo,
+                InvalidOption,
                 ObjectStoreUnavailable,
                 TooManyUploads,
                 UnmaskError,
@@ -128,7 +133,10 @@ def make_videos_router(
         openapi_extra=_UPLOAD_BODY,
     )
     async def submit_video(request: Request, response: Response) -> Video:
-        """Send one file in the field `file`; poll the `Location` for the outcome."""
+        """Send one file in the field `file`; poll the `Location` for the outcome.
+
+        The options may come before the file or behind it. A field that is not known is ignored.
+        """
         record = await receiver.receive(
             request.stream(),
             content_type=request.headers.get("content-type"),
@@ -171,29 +179,46 @@ def make_videos_router(
         "/{video_id}/faces/{track_id}/thumbnail",
         summary="Picture of a face",
         response_class=Response,
-        responses={
-            200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
-            **document_errors(
-                ObjectNotFound,
-                MalformedVideoId,
-                InvalidRequest,
-                ObjectStoreUnavailable,
-                UnmaskError,
-            ),
-        },
+        responses=_picture_responses("image/jpeg"),
     )
-    def get_thumbnail(
-        video_id: VideoId,
-        track_id: Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")],
-    ) -> Response:
+    def get_thumbnail(video_id: VideoId, track_id: TrackId) -> Response:
         """A JPEG of the face, there from the end of preprocessing on."""
-        return Response(
-            lookup.thumbnail(video_id, track_id),
-            media_type="image/jpeg",
-            headers={"Cache-Control": "private, max-age=300"},
-        )
+        return _picture(lookup.thumbnail(video_id, track_id), "image/jpeg")
+
+    @router.get(
+        "/{video_id}/faces/{track_id}/landmarks",
+        summary="Picture of a face with its 68 landmarks",
+        response_class=Response,
+        responses=_picture_responses("image/png"),
+    )
+    def get_landmarks(video_id: VideoId, track_id: TrackId) -> Response:
+        """A PNG, there from the end of preprocessing on if `landmark_overlays` was asked for.
+
+        The landmarks come from dlib's 68-point model, trained on iBUG 300-W, whose licence excludes
+        commercial use.
+        """
+        return _picture(lookup.landmarks(video_id, track_id), "image/png")
 
     return router
+
+
+def _picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {"content": {media_type: {"schema": {"type": "string", "format": "binary"}}}},
+        **document_errors(
+            ObjectNotFound,
+            MalformedVideoId,
+            InvalidRequest,
+            ObjectStoreUnavailable,
+            UnmaskError,
+        ),
+    }
+
+
+def _picture(content: bytes, media_type: str) -> Response:
+    return Response(
+        content, media_type=media_type, headers={"Cache-Control": "private, max-age=300"}
+    )
 
 
 def _tell_pollers(response: Response, *, again: bool) -> None:
