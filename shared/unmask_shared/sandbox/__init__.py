@@ -8,10 +8,11 @@ The function comes from a factory, named as `MODULE:NAME`, that is called once a
 function needs; each job then runs in a fork of that process.
 """
 
+from unmask_shared.sandbox.answer import SandboxResult
 from unmask_shared.sandbox.errors import SandboxFailure
 from unmask_shared.sandbox.limits import SandboxLimits
 from unmask_shared.sandbox.reply import Reply, Serve
-from unmask_shared.sandbox.sandbox import Sandbox, SandboxResult
+from unmask_shared.sandbox.sandbox import Sandbox
 from unmask_shared.sandbox.seccomp import SyscallFilter
 
 __all__ = [
