@@ -1,6 +1,6 @@
 """The inference stage: from stored face crops to a stored result."""
 
-from unmask_inference.classify import Face, check_faces, classify_faces
+from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
 from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, result_key
 from unmask_shared.errors import ObjectNotFound
 from unmask_shared.job_store import MARK_INFERRING, RedisJobStore, timings_of
@@ -51,9 +51,12 @@ class FaceClassification:
         if manifest is None:
             raise ObjectNotFound(f"The face manifest of video {video_id} is gone.")
         card = self._classifier.card
-        check_faces(manifest, card)
-        faces = [self._fetch(track) for track in manifest.tracks]
-        result = classify_faces(faces, manifest.video, self._classifier, report)
+        if can_judge(manifest, card):
+            check_faces(manifest, card)
+            faces = [self._fetch(track) for track in manifest.tracks]
+            result = classify_faces(manifest, faces, self._classifier, report)
+        else:
+            result = unjudged(manifest)
         outcome = VideoResult(
             video_id=video_id,
             video=manifest.video,
@@ -66,5 +69,4 @@ class FaceClassification:
         self._jobs.complete(video_id, outcome)
 
     def _fetch(self, track: TrackManifest) -> Face:
-        crops = decode_crops(self._store.get(track.crops))
-        return Face(track_id=track.track_id, frames=track.frames, crops=crops)
+        return Face(track=track, crops=decode_crops(self._store.get(track.crops)))

@@ -29,6 +29,7 @@ def test_keys_are_what_other_services_and_stored_videos_rely_on() -> None:
     assert artifacts.faces_key(ID) == f"videos/{ID}/faces.json"
     assert artifacts.crops_key(ID, 7) == f"videos/{ID}/faces/0007.zip"
     assert artifacts.thumbnail_key(ID, 7) == f"videos/{ID}/faces/0007.jpg"
+    assert artifacts.landmarks_key(ID, 7) == f"videos/{ID}/faces/0007-landmarks.png"
     assert artifacts.result_key(ID) == f"videos/{ID}/result.json"
     assert artifacts.failure_key(ID) == f"videos/{ID}/failure.json"
 
@@ -43,6 +44,7 @@ def test_all_keys_of_a_video_are_possible_different_and_below_its_prefix(track: 
         artifacts.failure_key(ID),
         artifacts.crops_key(ID, track),
         artifacts.thumbnail_key(ID, track),
+        artifacts.landmarks_key(ID, track),
         artifacts.crops_key(ID, track + 1),
     ]
     assert len(set(keys)) == len(keys)
@@ -147,6 +149,18 @@ def track(*numbers: int) -> dict[str, Any]:
     }
 
 
+def coverage(**changes: Any) -> dict[str, Any]:
+    return {
+        "policy": "clips",
+        "clips": 1,
+        "frames": 16,
+        "missing_frames": 0,
+        "sampled_s": 0.64,
+        "longest_gap_s": 0.36,
+        **changes,
+    }
+
+
 def manifest(**changes: Any) -> dict[str, Any]:
     video = {"duration_s": 1, "fps": 25, "width": 64, "height": 48, "frames": 25, "codec": "h264"}
     return {
@@ -155,7 +169,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "crop_size": 112,
         "crop_margin": 0.3,
         "clip_length": 16,
-        "sampled_frames": 16,
+        "coverage": coverage(),
         "tracks": [track(0, 1, 5)],
         **changes,
     }
@@ -164,7 +178,20 @@ def manifest(**changes: Any) -> dict[str, Any]:
 def test_a_manifest_comes_back_from_json_as_it_was() -> None:
     written = FacesManifest.model_validate(manifest())
     assert FacesManifest.model_validate_json(written.model_dump_json()) == written
-    assert written.schema_version == 1
+    assert written.schema_version == 2
+
+
+def test_a_manifest_may_describe_whole_frames() -> None:
+    frames = [face_frame(number) | {"landmarks": None} for number in (0, 25)]
+    written = FacesManifest.model_validate(
+        manifest(
+            face_mode="full_frame",
+            frame_step=25,
+            faceless_frames=[25],
+            tracks=[track() | {"frames": frames}],
+        )
+    )
+    assert FacesManifest.model_validate_json(written.model_dump_json()) == written
 
 
 def test_a_manifest_may_hold_no_face() -> None:
@@ -180,11 +207,15 @@ def test_frames_of_a_track_must_ascend(numbers: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"crop_size": 0}, "crop_size"),
         ({"clip_length": 0}, "clip_length"),
         ({"crop_margin": math.nan}, "crop_margin"),
-        ({"sampled_frames": -1}, "sampled_frames"),
+        ({"face_mode": "profile"}, "face_mode"),
+        ({"frame_step": 0}, "frame_step"),
+        ({"coverage": coverage(policy="some")}, "policy"),
+        ({"coverage": coverage(frames=-1)}, "frames"),
+        ({"coverage": coverage(longest_gap_s=math.inf)}, "longest_gap_s"),
         ({"tracks": [track()]}, "frames"),
         ({"tracks": [track(0) | {"frames": [face_frame(0) | {"landmarks": []}]}]}, "landmarks"),
         ({"tracks": [track(0) | {"frames": [face_frame(-1)]}]}, "frame"),

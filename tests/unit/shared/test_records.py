@@ -1,5 +1,7 @@
 """The documents of a video, and the live view that is rebuilt from them."""
 
+import json
+
 import pytest
 from sample_documents import FAILURE, record_of, result_of
 
@@ -22,6 +24,17 @@ def test_documents_come_back_as_they_were_written(local_store: LocalObjectStore)
         assert read_document(local_store, key, type(document)) is None
         write_document(local_store, key, document)
         assert read_document(local_store, key, type(document)) == document
+
+
+def test_documents_from_before_options_and_coverage_are_still_read(
+    local_store: LocalObjectStore,
+) -> None:
+    record = record_of(ID).model_dump(mode="json", exclude={"options"})
+    result = result_of(ID).model_dump(mode="json", exclude={"result": {"coverage"}})
+    for key, old in ((record_key(ID), record), (result_key(ID), result)):
+        local_store.put(key, json.dumps(old).encode(), content_type="application/json")
+    assert read_document(local_store, record_key(ID), VideoRecord) == record_of(ID)
+    assert read_document(local_store, result_key(ID), VideoResult) == result_of(ID)
 
 
 @pytest.mark.parametrize("stored", [b"", b"{", b"\xff\xfe", b"{}", b'{"id": 7, "more": 1}'])
