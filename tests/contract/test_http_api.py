@@ -546,3 +546,12 @@ def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
         assert link.startswith("/")
         assert client.get(link).status_code == 200
     assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", page.text)
+
+
+def test_the_page_offers_every_option_that_the_description_knows(client: httpx.Client) -> None:
+    upload = client.get("/openapi.json").json()["paths"]["/videos"]["post"]["requestBody"]
+    described = upload["content"]["multipart/form-data"]["schema"]["properties"]
+    offered = re.findall(r'<input[^>]*\bname="(\w+)"[^>]*\bvalue="(\w+)"', client.get("/").text)
+    assert {name for name, _ in offered} == described.keys() - {"file"}
+    for name, value in offered:
+        assert value in described[name].get("enum", ["true", "false"])

@@ -29,10 +29,12 @@ function problemFrom(status, text) {
   }
 }
 
-/** Starts an upload; `fetch` cannot report its progress, XMLHttpRequest can. */
-export function upload(file, onProgress) {
+/**
+ * Starts an upload; `fetch` cannot report its progress, XMLHttpRequest can. `form` holds the
+ * options, which go first, so that a refused one costs no upload.
+ */
+export function upload(file, form, onProgress) {
   const request = new XMLHttpRequest();
-  const form = new FormData();
   form.append("file", file);
   const done = new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", (event) => {

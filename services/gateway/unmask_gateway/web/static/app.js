@@ -87,7 +87,7 @@ async function submit(file) {
       note: progress < 1 ? "Sending the video." : "The server stores the video.",
       onCancel: () => sending.cancel(),
     });
-  const sending = upload(file, draw);
+  const sending = upload(file, new FormData(document.getElementById("options")), draw);
   draw(0);
   try {
     const video = await sending.done;

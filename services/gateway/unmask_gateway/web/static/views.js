@@ -8,6 +8,8 @@ const VERDICTS = {
   real: ["No forgery was found", "No face shows the traces that the model knows."],
   score_in_band: ["Unmask cannot tell", "The traces are neither clear enough for nor against it."],
   no_face_found: ["No face was found", "Unmask judges faces, and found none in this video."],
+  no_full_frame_model: ["Nothing was judged", "This server's model judges faces, not whole pictures."],
+  no_face_model: ["Nothing was judged", "This server's model judges whole pictures, not faces."],
 };
 
 const byId = (id) => document.getElementById(id);
@@ -85,21 +87,29 @@ export function showFinished(video) {
       byId("meter").value = probability;
       byId("percent").textContent = percent(probability);
     }
-    byId("faces").replaceChildren(...faces.map((face) => drawFace(face, video.source.duration_s)));
+    byId("faces").replaceChildren(...faces.map((face) => drawFace(face, video)));
   }
   showFacts(video);
 }
 
-function drawFace(face, duration) {
+function drawFace(face, { source, options }) {
   const item = byId("face").content.cloneNode(true);
-  const name = `Face ${face.track_id + 1}`;
-  const image = item.querySelector("img");
+  const isFace = options.face_mode === "faces";
+  const name = isFace ? `Face ${face.track_id + 1}` : "Whole pictures";
+  const image = item.querySelector(".thumbnail");
   image.src = face.thumbnail;
   image.alt = name;
+  if (face.landmarks !== null) {
+    const link = item.querySelector(".landmarks");
+    link.hidden = false;
+    link.href = face.landmarks;
+    link.firstElementChild.src = face.landmarks;
+    link.firstElementChild.alt = `${name} with its landmarks, in full size`;
+  }
   item.querySelector("h2").textContent =
     `${name}: ${percent(face.fake_probability)} probability of forgery`;
   item.querySelector("p").textContent = `Seen from ${clock(face.start_s)} to ${clock(face.end_s)}`;
-  const length = Math.max(duration ?? 0, face.end_s, 0.001);
+  const length = Math.max(source.duration_s ?? 0, face.end_s, 0.001);
   item.querySelector("ol").replaceChildren(...face.segments.map((part) => drawSegment(part, length)));
   return item;
 }
@@ -117,7 +127,16 @@ function drawSegment(segment, length) {
   return bar;
 }
 
-function showFacts({ id, source, model, timings_ms: timings }) {
+function describeCoverage({ policy, clips, frames, missing_frames, sampled_s }, duration) {
+  const seconds = (value) => value.toFixed(value < 100 ? 1 : 0);
+  const lost = missing_frames > 0 ? `; ${missing_frames} pictures could not be decoded` : "";
+  if (policy === "uniform") return `${frames} pictures from ${seconds(duration)} seconds${lost}`;
+  if (duration - sampled_s < 0.05) return `All ${seconds(duration)} seconds${lost}`;
+  const places = clips === 1 ? "one place" : `${clips} places`;
+  return `${seconds(sampled_s)} of ${seconds(duration)} seconds, in ${places}${lost}`;
+}
+
+function showFacts({ id, source, model, result, timings_ms: timings }) {
   const facts = [["File", bytes(source.bytes)]];
   if (source.frames !== null) {
     const { width, height, fps, duration_s: duration, frames } = source;
@@ -125,6 +144,9 @@ function showFacts({ id, source, model, timings_ms: timings }) {
       "Video",
       `${width} × ${height}, ${clock(duration)} long, ${frames} frames, ${fps.toFixed(1)} per second`,
     ]);
+  }
+  if (result?.coverage) {
+    facts.push(["Looked at", describeCoverage(result.coverage, source.duration_s)]);
   }
   if (model) facts.push(["Model", `${model.name} ${model.version}`]);
   const named = { queued: "waiting", preprocessing: "finding faces", inferring: "judging" };
