@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -28,24 +30,26 @@ FIGURE_FILE: Final = "histograms.png"
 # Okabe and Ito's colours, which stay apart for colour-blind readers.
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 _INK: Final = "#333333"
+_BOUND_STYLE: Final[dict[str, Any]] = {"color": _INK, "linestyle": "--", "linewidth": 1}
 _LONGEST_NAME: Final = 32
 _FEW_BINS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One histogram with its name and unit."""
+    """One histogram with its name and unit; see `histogram` for the rest."""
 
     quantity: str
     title: str
     unit: str
     finest: float
+    centred: bool = False
 
 
 PANELS: Final = (
-    Panel(quantity="fps", title="Frame rate", unit="frames per second", finest=0.5),
-    Panel(quantity="width", title="Width", unit="pixels", finest=1.0),
-    Panel(quantity="height", title="Height", unit="pixels", finest=1.0),
+    Panel(quantity="fps", title="Frame rate", unit="frames per second", finest=0.5, centred=True),
+    Panel(quantity="width", title="Width", unit="pixels", finest=1.0, centred=True),
+    Panel(quantity="height", title="Height", unit="pixels", finest=1.0, centred=True),
     Panel(quantity="duration_s", title="Duration", unit="seconds", finest=0.1),
     Panel(quantity="frames", title="Length", unit="frames", finest=1.0),
 )
@@ -67,17 +71,23 @@ def drawn_groups(videos: Sequence[SurveyedVideo]) -> dict[str, list[SurveyedVide
 
 def panel_histogram(panel: Panel, groups: Mapping[str, Sequence[SurveyedVideo]]) -> Histogram:
     """The numbers behind a panel."""
+    unfinished = {name: _unfinished(videos) for name, videos in groups.items()}
+    stops = [stop for found in unfinished.values() for stop in found]
     return histogram(
         {name: values_of(panel.quantity, videos) for name, videos in groups.items()},
         finest=panel.finest,
-        beyond={name: _unfinished(videos) for name, videos in groups.items()}
+        centred=panel.centred,
+        beyond={name: len(found) for name, found in unfinished.items()}
         if panel.quantity in _COUNTED_TO_END
         else None,
+        reach=max(stops, default=None) if panel.quantity == "frames" else None,
     )
 
 
-def _unfinished(videos: Sequence[SurveyedVideo]) -> int:
-    return sum(not video.facts.complete for video in videos if video.facts is not None)
+def _unfinished(videos: Sequence[SurveyedVideo]) -> list[int]:
+    """How far the videos were counted that have more frames."""
+    found = [video.facts for video in videos if video.facts is not None]
+    return [facts.frames for facts in found if not facts.complete]
 
 
 def draw_figure(statistics: Statistics, path: Path) -> None:
@@ -99,7 +109,8 @@ def draw_figure(statistics: Statistics, path: Path) -> None:
         _describe(axes, panel, numbers)
         if panel.quantity == "frames":
             _mark_range(axes, statistics.wanted)
-    _draw_key(last, {name: summarise(some, statistics.wanted) for name, some in groups.items()})
+    summaries = {name: summarise(some, statistics.wanted) for name, some in groups.items()}
+    _draw_key(last, summaries, statistics.wanted)
     with warnings.catch_warnings():
         # Folders may have names in scripts that the font lacks; the tables have them in full.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
@@ -108,6 +119,7 @@ def draw_figure(statistics: Statistics, path: Path) -> None:
 
 def _draw_bars(axes: Axes, numbers: Histogram) -> None:
     lefts, widths = numbers.edges[:-1], np.diff(numbers.edges)
+    left, width = _place_beyond(numbers)
     base, base_beyond = np.zeros(len(widths)), 0
     for (name, counts), colour in zip(numbers.counts.items(), _COLOURS, strict=False):
         style: dict[str, Any] = {
@@ -118,10 +130,9 @@ def _draw_bars(axes: Axes, numbers: Histogram) -> None:
         }
         axes.bar(lefts, counts, widths, bottom=base, **style)
         base += counts
-        left, width = _place_beyond(numbers)
-        beyond = numbers.beyond[name]
-        axes.bar(left, beyond, width, bottom=base_beyond, hatch="////", **style)
-        base_beyond += beyond
+        if beyond := numbers.beyond[name]:
+            axes.bar(left, beyond, width, bottom=base_beyond, hatch="////", **style)
+            base_beyond += beyond
     if base_beyond:
         axes.text(left + width / 2, base_beyond, "longer", ha="center", va="bottom", fontsize=7)
 
@@ -164,33 +175,38 @@ def _median_and_range(numbers: Histogram) -> str:
     values = np.concatenate([*numbers.values.values(), np.empty(0)])
     if not len(values):
         return ""
-    low, middle, high = (f"{value:.4g}" for value in np.percentile(values, (0, 50, 100)))
+    low, middle, high = (f"{round(value, 2):g}" for value in np.percentile(values, (0, 50, 100)))
     return low if low == high else f"median {middle}, {low} to {high}"
 
 
 def _mark_range(axes: Axes, wanted: FrameRange) -> None:
+    for bound in _bounds(wanted):
+        axes.axvline(bound, **_BOUND_STYLE)
+
+
+def _bounds(wanted: FrameRange) -> list[int]:
     bounds = [wanted.shortest] if wanted.shortest > 1 else []
-    bounds += [] if wanted.longest is None else [wanted.longest]
-    for bound in bounds:
-        axes.axvline(bound, color=_INK, linestyle="--", linewidth=1)
+    return bounds if wanted.longest is None else [*bounds, wanted.longest]
 
 
-def _draw_key(axes: Axes, groups: Mapping[str, Summary]) -> None:
+def _draw_key(axes: Axes, groups: Mapping[str, Summary], wanted: FrameRange) -> None:
     axes.axis("off")
-    patches = [Patch(color=colour) for _, colour in zip(groups, _COLOURS, strict=False)]
+    handles: list[Artist] = [
+        Patch(color=colour) for _, colour in zip(groups, _COLOURS, strict=False)
+    ]
+    labels = [f"{_short(name)}\n{_counts(summary)}" for name, summary in groups.items()]
+    if _bounds(wanted):
+        handles.append(Line2D([], [], **_BOUND_STYLE))
+        labels.append("lengths that are kept")
+    # Names may begin with an underscore, which hides a label, or hold dollar signs, which begin a
+    # formula: so the texts are set afterwards.
+    placeholders = ["-"] * len(handles)
     key = axes.legend(
-        # Names may begin with an underscore, which hides a label, or hold dollar signs, which
-        # begin a formula: the texts are set afterwards.
-        patches,
-        ["-"] * len(patches),
-        loc="center left",
-        frameon=False,
-        fontsize=9,
-        labelspacing=1.0,
+        handles, placeholders, loc="center left", frameon=False, fontsize=9, labelspacing=0.7
     )
-    for text, (name, summary) in zip(key.get_texts(), groups.items(), strict=True):
+    for text, label in zip(key.get_texts(), labels, strict=True):
         text.set_parse_math(False)
-        text.set_text(f"{_short(name)}\n{_counts(summary)}")
+        text.set_text(label)
 
 
 def _counts(summary: Summary) -> str:

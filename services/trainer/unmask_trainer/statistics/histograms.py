@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_BINS: Final = 24
+_MOST_BINS: Final = 30
 # Beyond this ratio of the largest to the median value, equal bins would put nearly all into one.
 _LONG_TAIL: Final = 12.0
 _NICE_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -36,22 +36,27 @@ def histogram(
     values: Mapping[str, Sequence[float]],
     *,
     finest: float,
+    centred: bool = False,
     beyond: Mapping[str, int] | None = None,
+    reach: float | None = None,
 ) -> Histogram:
-    """Count values in at most 26 bins with round edges.
+    """Count values in about 30 bins at most, with round edges.
 
     Args:
         values: By group, none negative.
         finest: The least width of a bin: finer ones would show rounding.
+        centred: Put round numbers into the middle of bins, so that 29.97 belongs to 30.
         beyond: By group, values that were not measured to their end.
+        reach: The bins go at least this far.
 
     Returns:
         Bins from the smallest to the largest value; logarithmic ones for a long tail.
     """
     arrays = {group: np.asarray(some, np.float64) for group, some in values.items()}
-    together = np.concatenate([np.empty(0), *arrays.values()])
+    ends = np.array([] if reach is None else [reach])
+    together = np.concatenate([ends, *arrays.values()])
     logarithmic = _has_long_tail(together)
-    edges = _logarithmic_edges(together) if logarithmic else _round_edges(together, finest)
+    edges = _logarithmic_edges(together) if logarithmic else _round_edges(together, finest, centred)
     return Histogram(
         edges=edges,
         counts={group: _count(some, edges) for group, some in arrays.items()},
@@ -76,13 +81,15 @@ def _logarithmic_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return edges
 
 
-def _round_edges(values: NDArray[np.float64], finest: float) -> NDArray[np.float64]:
+def _round_edges(values: NDArray[np.float64], finest: float, centred: bool) -> NDArray[np.float64]:
     if not len(values):
         return np.array([0.0, finest])
     low, high = float(values.min()), float(values.max())
     step = _round_step(max(finest, (high - low) / _MOST_BINS))
-    # Bins around the round numbers: 29.97 belongs to 30.
-    return (np.arange(np.rint(low / step), np.rint(high / step) + 2) - 0.5) * step
+    shift = 0.5 if centred else 0.0
+    first, last = np.floor(low / step + shift), np.floor(high / step + shift)
+    edges: NDArray[np.float64] = (np.arange(first, last + 2) - shift) * step
+    return edges
 
 
 def _round_step(least: float) -> float:
