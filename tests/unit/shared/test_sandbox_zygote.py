@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sandboxes import Jobs, jobs
+from sandboxes import jobs
 
 from unmask_shared.errors import SandboxUnavailable
 from unmask_shared.sandbox import SandboxFailure
