@@ -1,5 +1,6 @@
 """The preprocessor's stage: from the stored source to stored face crops and their manifest."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -8,20 +9,41 @@ from unmask_shared.artifacts import (
     TrackManifest,
     crops_key,
     faces_key,
+    landmarks_key,
+    record_key,
     source_key,
     thumbnail_key,
 )
+from unmask_shared.errors import ObjectNotFound
 from unmask_shared.job_store import MARK_PREPROCESSED, MARK_PREPROCESSING, RedisJobStore
 from unmask_shared.object_store import ObjectStore
-from unmask_shared.records import write_document
+from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
-from unmask_shared.videos import Status
-from unmask_shared.vision.crops import encode_crops, thumbnail_jpeg
-from unmask_shared.vision.pipeline import FaceTrack, VisionSettings, extract_faces
+from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
+from unmask_shared.vision.crops import encode_crops, encode_picture, thumbnail_jpeg
+from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings, extract_faces
 
 # Shares of the bar that users see: finding faces and classifying them take about as long.
 PROGRESS_FROM, PROGRESS_TO = 0.02, 0.55
+
+
+def settings_for(
+    vision: VisionSettings, options: AnalysisOptions, *, landmark_overlays: bool
+) -> VisionSettings:
+    """The worker's settings with what the caller of POST /videos asked for.
+
+    Args:
+        vision: Of the worker.
+        options: Of the video.
+        landmark_overlays: Whether callers get landmark overlays who ask for them.
+    """
+    return dataclasses.replace(
+        vision,
+        face_mode=options.face_mode,
+        keep_faceless_frames=options.keep_faceless_frames,
+        landmark_overlays=options.landmark_overlays and landmark_overlays,
+    )
 
 
 class FaceExtraction:
@@ -34,9 +56,20 @@ class FaceExtraction:
         jobs: RedisJobStore,
         job_settings: JobSettings,
         vision: VisionSettings,
+        landmark_overlays: bool = True,
     ) -> None:
+        """Prepare to extract faces.
+
+        Args:
+            store: Has the sources, gets the faces.
+            jobs: Live views of the videos.
+            job_settings: Leases and attempts.
+            vision: How faces are extracted, but for what callers choose.
+            landmark_overlays: Whether callers get landmark overlays who ask for them.
+        """
         self._store = store
         self._vision = vision
+        self._landmark_overlays = landmark_overlays
         self._runner = StageRunner(
             store=store,
             jobs=jobs,
@@ -58,31 +91,48 @@ class FaceExtraction:
     def _extract(self, video_id: str, report: ReportProgress) -> None:
         if self._store.exists(faces_key(video_id)):
             return
+        record = read_document(self._store, record_key(video_id), VideoRecord)
+        if record is None:
+            raise ObjectNotFound(f"The record of video {video_id} is gone.")
+        settings = settings_for(
+            self._vision, record.options, landmark_overlays=self._landmark_overlays
+        )
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             source = Path(folder) / "source"
             self._store.download(source_key(video_id), source)
-            faces = extract_faces(source, self._vision, report)
-        manifest = FacesManifest(
+            faces = extract_faces(source, settings, report)
+        # The manifest is the commit marker, so everything that it names is stored before it.
+        write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
+
+    def _store_faces(self, video_id: str, faces: FaceTracks) -> FacesManifest:
+        return FacesManifest(
             video=faces.video,
+            face_mode=faces.settings.face_mode,
             detector=faces.settings.detector,
             crop_size=faces.settings.crop_size,
             crop_margin=faces.settings.crop_margin,
             clip_length=faces.settings.clip_length,
-            sampled_frames=faces.sampled_frames,
+            frame_step=faces.frame_step,
+            coverage=faces.coverage,
+            faceless_frames=faces.faceless_frames,
             tracks=tuple(self._store_track(video_id, track) for track in faces.tracks),
         )
-        # The manifest is the commit marker, so everything that it names is stored before it.
-        write_document(self._store, faces_key(video_id), manifest)
 
     def _store_track(self, video_id: str, track: FaceTrack) -> TrackManifest:
-        crops, thumbnail = (
-            crops_key(video_id, track.track_id),
-            thumbnail_key(video_id, track.track_id),
-        )
+        crops = crops_key(video_id, track.track_id)
+        thumbnail = thumbnail_key(video_id, track.track_id)
+        landmarks = None
         self._store.put(
             crops, encode_crops(track.frames, track.crops), content_type="application/zip"
         )
         self._store.put(thumbnail, thumbnail_jpeg(track), content_type="image/jpeg")
+        if track.overlay is not None:
+            landmarks = landmarks_key(video_id, track.track_id)
+            self._store.put(landmarks, encode_picture(track.overlay), content_type="image/png")
         return TrackManifest(
-            track_id=track.track_id, crops=crops, thumbnail=thumbnail, frames=track.frames
+            track_id=track.track_id,
+            crops=crops,
+            thumbnail=thumbnail,
+            landmarks=landmarks,
+            frames=track.frames,
         )

@@ -29,6 +29,7 @@ def build_app(
             jobs=make_job_store(job_settings),
             job_settings=job_settings,
             vision=settings.vision(),
+            landmark_overlays=settings.landmark_overlays,
         )
 
     def run(video_id: str) -> StageEnd:

@@ -213,6 +213,7 @@ def _publish_run(
         created_at=datetime.now(UTC).replace(microsecond=0),
         architecture=experiment.architecture,
         dtype="float16",
+        face_mode=experiment.vision.face_mode,
         clip_length=experiment.vision.clip_length,
         short_clips=experiment.short_clips,
         input_size=experiment.vision.crop_size,

@@ -14,7 +14,10 @@ from unmask_trainer.experiment import Description, load_faces
 def vision_settings(card: ModelCard) -> VisionSettings:
     """The face pipeline's settings that a checkpoint was trained with."""
     return VisionSettings(
-        crop_size=card.input_size, crop_margin=card.crop_margin, clip_length=card.clip_length
+        face_mode=card.face_mode,
+        crop_size=card.input_size,
+        crop_margin=card.crop_margin,
+        clip_length=card.clip_length,
     )
 
 

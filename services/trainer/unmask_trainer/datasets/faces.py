@@ -16,7 +16,7 @@ from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.processes import single_threaded_processes
 
 # Part of every cache key: raise it when the pipeline's results change.
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +80,18 @@ def _extract(video: LabelledVideo, settings: VisionSettings, cache: Path) -> Fac
     crops_path, index_path = cache / f"{key}.npy", cache / f"{key}.json"
     if not index_path.exists():
         try:
-            tracks = extract_faces(video.path, settings).tracks
+            found = extract_faces(video.path, settings)
         except UnmaskError as error:
             return f"{error.code}: {error.detail}"
         clips: list[tuple[int, int]] = []
-        if tracks:
-            pieces = clips_to_classify(tracks[0].frames, settings.clip_length)
+        if found.tracks:
+            face = found.tracks[0]
+            pieces = clips_to_classify(
+                face.frames, settings.clip_length, frame_step=found.frame_step
+            )
             clips = [(piece.start, piece.stop) for piece in pieces]
             partial = crops_path.with_suffix(".partial.npy")
-            np.save(partial, tracks[0].crops)
+            np.save(partial, face.crops)
             partial.replace(crops_path)
         # Written last: it says that the crops are whole.
         index_path.write_text(json.dumps(clips))
