@@ -248,18 +248,33 @@ def test_values_are_counted_in_bins_with_round_edges():
 
 def test_nearly_equal_rates_fall_into_one_bin():
     numbers = histogram(
-        {"a": [29.97, 30.0, 30.01, 23.976, 24.0]}, finest=PANEL["fps"].finest, centred=True
+        {"a": [29.97, 30.0, 30.01, 23.976, 24.0]},
+        finest=PANEL["fps"].finest,
+        round_numbers="middle",
     )
 
     assert filled(numbers, "a") == [(23.75, 24.25, 2), (29.75, 30.25, 3)]
 
 
+def test_a_length_that_is_just_kept_lies_below_the_bound_and_its_successor_above():
+    videos = {"a": [row(str(frames), frames=frames) for frames in (20, 299, 300, 301, 600)]}
+
+    numbers = panel_histogram(PANEL["frames"], videos)
+
+    assert filled(numbers, "a") == [
+        (0.5, 20.5, 1),
+        (280.5, 300.5, 2),
+        (300.5, 320.5, 1),
+        (580.5, 600.5, 1),
+    ]
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3, 0.7, 1.1, 25.0, 299.99, 1e6])
-@pytest.mark.parametrize("centred", [False, True])
-def test_no_value_is_lost(value, centred):
+@pytest.mark.parametrize("place", ["start", "middle", "end"])
+def test_no_value_is_lost(value, place):
     for others in ([], [value * 1.7], [value + 0.1 * step for step in range(40)]):
         values = [value, *others]
-        numbers = histogram({"a": values}, finest=0.1, centred=centred)
+        numbers = histogram({"a": values}, finest=0.1, round_numbers=place)
         assert numbers.counts["a"].sum() == len(values)
 
 

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from unmask_trainer.statistics.histograms import Histogram, histogram
+from unmask_trainer.statistics.histograms import Histogram, Place, histogram
 from unmask_trainer.statistics.selection import FrameRange
 from unmask_trainer.statistics.summary import (
     Statistics,
@@ -43,15 +43,21 @@ class Panel:
     title: str
     unit: str
     finest: float
-    centred: bool = False
+    round_numbers: Place = "start"
 
 
 PANELS: Final = (
-    Panel(quantity="fps", title="Frame rate", unit="frames per second", finest=0.5, centred=True),
-    Panel(quantity="width", title="Width", unit="pixels", finest=1.0, centred=True),
-    Panel(quantity="height", title="Height", unit="pixels", finest=1.0, centred=True),
+    Panel(
+        quantity="fps",
+        title="Frame rate",
+        unit="frames per second",
+        finest=0.5,
+        round_numbers="middle",
+    ),
+    Panel(quantity="width", title="Width", unit="pixels", finest=1.0, round_numbers="middle"),
+    Panel(quantity="height", title="Height", unit="pixels", finest=1.0, round_numbers="middle"),
     Panel(quantity="duration_s", title="Duration", unit="seconds", finest=0.1),
-    Panel(quantity="frames", title="Length", unit="frames", finest=1.0),
+    Panel(quantity="frames", title="Length", unit="frames", finest=1.0, round_numbers="end"),
 )
 _COUNTED_TO_END: Final = {"duration_s", "frames"}
 
@@ -76,7 +82,7 @@ def panel_histogram(panel: Panel, groups: Mapping[str, Sequence[SurveyedVideo]])
     return histogram(
         {name: values_of(panel.quantity, videos) for name, videos in groups.items()},
         finest=panel.finest,
-        centred=panel.centred,
+        round_numbers=panel.round_numbers,
         beyond={name: len(found) for name, found in unfinished.items()}
         if panel.quantity in _COUNTED_TO_END
         else None,
@@ -184,9 +190,10 @@ def _mark_range(axes: Axes, wanted: FrameRange) -> None:
         axes.axvline(bound, **_BOUND_STYLE)
 
 
-def _bounds(wanted: FrameRange) -> list[int]:
-    bounds = [wanted.shortest] if wanted.shortest > 1 else []
-    return bounds if wanted.longest is None else [*bounds, wanted.longest]
+def _bounds(wanted: FrameRange) -> list[float]:
+    """Between the last number that is dropped and the first that is kept, and the other way."""
+    bounds = [wanted.shortest - 0.5] if wanted.shortest > 1 else []
+    return bounds if wanted.longest is None else [*bounds, wanted.longest + 0.5]
 
 
 def _draw_key(axes: Axes, groups: Mapping[str, Summary], wanted: FrameRange) -> None:

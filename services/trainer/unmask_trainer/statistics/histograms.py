@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Place = Literal["start", "middle", "end"]
 
 _MOST_BINS: Final = 30
 # Beyond this ratio of the largest to the median value, equal bins would put nearly all into one.
@@ -36,7 +38,7 @@ def histogram(
     values: Mapping[str, Sequence[float]],
     *,
     finest: float,
-    centred: bool = False,
+    round_numbers: Place = "start",
     beyond: Mapping[str, int] | None = None,
     reach: float | None = None,
 ) -> Histogram:
@@ -45,7 +47,8 @@ def histogram(
     Args:
         values: By group, none negative.
         finest: The least width of a bin: finer ones would show rounding.
-        centred: Put round numbers into the middle of bins, so that 29.97 belongs to 30.
+        round_numbers: Where in their bins round numbers lie: with `middle`, 29.97 belongs to 30;
+            with `end`, for whole numbers only, 300 belongs to what is up to 300.
         beyond: By group, values that were not measured to their end.
         reach: The bins go at least this far.
 
@@ -56,7 +59,11 @@ def histogram(
     ends = np.array([] if reach is None else [reach])
     together = np.concatenate([ends, *arrays.values()])
     logarithmic = _has_long_tail(together)
-    edges = _logarithmic_edges(together) if logarithmic else _round_edges(together, finest, centred)
+    edges = (
+        _logarithmic_edges(together)
+        if logarithmic
+        else _round_edges(together, finest, round_numbers)
+    )
     return Histogram(
         edges=edges,
         counts={group: _count(some, edges) for group, some in arrays.items()},
@@ -81,14 +88,14 @@ def _logarithmic_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return edges
 
 
-def _round_edges(values: NDArray[np.float64], finest: float, centred: bool) -> NDArray[np.float64]:
+def _round_edges(values: NDArray[np.float64], finest: float, place: Place) -> NDArray[np.float64]:
     if not len(values):
         return np.array([0.0, finest])
     low, high = float(values.min()), float(values.max())
     step = _round_step(max(finest, (high - low) / _MOST_BINS))
-    shift = 0.5 if centred else 0.0
-    first, last = np.floor(low / step + shift), np.floor(high / step + shift)
-    edges: NDArray[np.float64] = (np.arange(first, last + 2) - shift) * step
+    offset = {"start": 0.0, "middle": -step / 2, "end": 0.5}[place]
+    first, last = np.floor((low - offset) / step), np.floor((high - offset) / step)
+    edges: NDArray[np.float64] = np.arange(first, last + 2) * step + offset
     return edges
 
 
