@@ -33,9 +33,11 @@ class RunningStack:
     log_file: Path
     ready_after_s: float
 
-    def submit(self, video: Path) -> str:
+    def submit(self, video: Path, **options: str) -> str:
         with video.open("rb") as file:
-            answer = self.client.post("/videos", files={"file": (video.name, file, "video/mp4")})
+            answer = self.client.post(
+                "/videos", data=options, files={"file": (video.name, file, "video/mp4")}
+            )
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 

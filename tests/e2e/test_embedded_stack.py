@@ -55,6 +55,38 @@ def test_the_thumbnail_of_a_face_is_a_picture(stack: RunningStack, demo_media: P
     assert thumbnail.content.startswith(b"\xff\xd8\xff")
 
 
+def test_landmarks_are_drawn_and_the_coverage_told(stack: RunningStack, demo_media: Path) -> None:
+    video_id = stack.submit(demo_media / "astronaut_real.mp4", landmark_overlays="true")
+    state = stack.wait_for(video_id, "completed", "failed")
+    assert state["options"]["landmark_overlays"] is True
+    (face,) = state["result"]["faces"]
+    picture = stack.client.get(face["landmarks"])
+    assert picture.status_code == 200
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
+    coverage = state["result"]["coverage"]
+    assert coverage["policy"] == "clips"
+    assert 0 < coverage["frames"] <= state["source"]["frames"]
+    assert coverage["sampled_s"] + coverage["longest_gap_s"] <= state["source"]["duration_s"] + 0.01
+
+    plain = stack.wait_for(stack.submit(demo_media / "astronaut_real.mp4"), "completed", "failed")
+    assert plain["result"]["faces"][0]["landmarks"] is None
+    missing = stack.client.get(f"/videos/{plain['id']}/faces/0/landmarks")
+    assert (missing.status_code, missing.json()["code"]) == (404, "object_not_found")
+
+
+def test_whole_frames_are_not_judged_by_a_model_of_faces(
+    stack: RunningStack, demo_media: Path
+) -> None:
+    video_id = stack.submit(demo_media / "astronaut_fake.mp4", face_mode="full_frame")
+    state = stack.wait_for(video_id, "completed", "failed")
+    assert state["status"] == "completed", state
+    result = state["result"]
+    assert (result["verdict"], result["reason"]) == ("inconclusive", "no_full_frame_model")
+    assert (result["fake_probability"], result["faces"]) == (None, [])
+    assert result["coverage"]["frames"] > 0
+
+
 def test_the_same_video_gives_the_same_result(stack: RunningStack, demo_media: Path) -> None:
     video = demo_media / "astronaut_fake.mp4"
     first, second = (
