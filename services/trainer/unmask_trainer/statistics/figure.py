@@ -111,12 +111,10 @@ def draw_figure(statistics: Statistics, path: Path) -> None:
     for panel, axes in zip(PANELS, cells, strict=True):
         numbers = panel_histogram(panel, groups)
         _draw_bars(axes, numbers)
-        _set_scale(axes, numbers)
+        _set_scale(axes, panel, numbers)
         _describe(axes, panel, numbers)
-        if panel.quantity == "frames":
-            _mark_range(axes, statistics.wanted)
     summaries = {name: summarise(some, statistics.wanted) for name, some in groups.items()}
-    _draw_key(last, summaries, statistics.wanted)
+    _draw_key(last, summaries, bounded=_mark_range(cells[-1], statistics.wanted))
     with warnings.catch_warnings():
         # Folders may have names in scripts that the font lacks; the tables have them in full.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
@@ -151,14 +149,14 @@ def _place_beyond(numbers: Histogram) -> tuple[float, float]:
     return high + (high - low), high - low
 
 
-def _set_scale(axes: Axes, numbers: Histogram) -> None:
+def _set_scale(axes: Axes, panel: Panel, numbers: Histogram) -> None:
     if numbers.logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=panel.finest >= 1))
         if len(numbers.edges) <= _FEW_BINS:
             # A few bars need air around them: they would fill the panel.
             air = _FEW_BINS * float(numbers.edges[1] - numbers.edges[0])
@@ -185,24 +183,25 @@ def _median_and_range(numbers: Histogram) -> str:
     return low if low == high else f"median {middle}, {low} to {high}"
 
 
-def _mark_range(axes: Axes, wanted: FrameRange) -> None:
-    for bound in _bounds(wanted):
-        axes.axvline(bound, **_BOUND_STYLE)
-
-
-def _bounds(wanted: FrameRange) -> list[float]:
-    """Between the last number that is dropped and the first that is kept, and the other way."""
+def _mark_range(axes: Axes, wanted: FrameRange) -> bool:
+    """Draw those bounds of the range that lie inside of the panel; whether there are any."""
+    # Between the last number that is dropped and the first that is kept, and the other way.
     bounds = [wanted.shortest - 0.5] if wanted.shortest > 1 else []
-    return bounds if wanted.longest is None else [*bounds, wanted.longest + 0.5]
+    bounds += [] if wanted.longest is None else [wanted.longest + 0.5]
+    low, high = axes.get_xlim()
+    inside = [bound for bound in bounds if low < bound < high]
+    for bound in inside:
+        axes.axvline(bound, **_BOUND_STYLE)
+    return bool(inside)
 
 
-def _draw_key(axes: Axes, groups: Mapping[str, Summary], wanted: FrameRange) -> None:
+def _draw_key(axes: Axes, groups: Mapping[str, Summary], *, bounded: bool) -> None:
     axes.axis("off")
     handles: list[Artist] = [
         Patch(color=colour) for _, colour in zip(groups, _COLOURS, strict=False)
     ]
     labels = [f"{_short(name)}\n{_counts(summary)}" for name, summary in groups.items()]
-    if _bounds(wanted):
+    if bounded:
         handles.append(Line2D([], [], **_BOUND_STYLE))
         labels.append("lengths that are kept")
     # Names may begin with an underscore, which hides a label, or hold dollar signs, which begin a
