@@ -24,6 +24,7 @@ _PICTURE_BRANDS: Final = frozenset(
 _QUICKTIME_ATOMS: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _LONGEST_FTYP: Final = 4096
 _SHORTEST_ATOM: Final = 8
+_MOST_BOXES: Final = 64
 
 
 def sniff_container(head: bytes) -> str | None:
@@ -40,6 +41,29 @@ def sniff_container(head: bytes) -> str | None:
         if matches(head):
             return name
     return None
+
+
+def has_fragments(read_at: Callable[[int, int], bytes], file_bytes: int) -> bool:
+    """Whether an MP4 keeps part of its sample tables in fragments (`moof` boxes).
+
+    Args:
+        read_at: Reads so many bytes from an offset; the arguments come in this order.
+        file_bytes: Size of the file.
+    """
+    offset = 0
+    for _ in range(_MOST_BOXES):
+        header = read_at(offset, 16)
+        if len(header) < 8:
+            return False
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if kind == b"moof":
+            return True
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        offset += size
+        if size < _SHORTEST_ATOM or offset >= file_bytes:
+            return False
+    return True  # nobody else writes so many boxes
 
 
 def _is_mp4(head: bytes) -> bool:

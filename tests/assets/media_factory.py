@@ -158,6 +158,7 @@ def write_video(
     sample_aspect_ratio: Fraction | None = None,
     key_every: int = 12,
     options: dict[str, str] | None = None,
+    muxer_options: dict[str, str] | None = None,
 ) -> Path:
     """Encode RGB frames; the container follows the suffix.
 
@@ -175,11 +176,12 @@ def write_video(
         sample_aspect_ratio: Width over height of one stored pixel.
         key_every: Frames from one key frame to the next.
         options: For the encoder.
+        muxer_options: For the writer of the container.
     """
     frames = iter(frames)
     first = next(frames)
     fast = {"preset": "ultrafast", "crf": "12"} if codec in {"libx264", "libx265"} else {}
-    with av.open(path, "w") as container:
+    with av.open(path, "w", options=muxer_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=fps, options=fast | (options or {}))
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pix_fmt

@@ -6,7 +6,6 @@ landmarks closest to a fixed template in the least-squares sense (Umeyama, 1991)
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,36 +74,22 @@ def smooth(tracked: NDArray[np.float64]) -> NDArray[np.float64]:
     return smoothed
 
 
-def align_face(
-    image: NDArray[np.uint8], landmarks: Landmarks, *, size: int, margin: float
-) -> NDArray[np.uint8]:
-    """Cut an upright crop of a face.
-
-    Faces larger than the crop are sampled finely and averaged down, so nothing aliases. What
-    lies outside of the image is black.
+def crop_matrix(landmarks: Landmarks, *, size: int, margin: float) -> NDArray[np.float64]:
+    """The `(2, 3)` similarity from the picture to an upright crop of a face.
 
     Args:
-        image: `(H, W, 3)` uint8.
-        landmarks: `(5, 2)` pixel coordinates in the image.
+        landmarks: `(5, 2)` points of the picture.
         size: Side of the crop, in pixels.
         margin: See `template`.
-
-    Returns:
-        `(size, size, 3)` uint8.
     """
-    matrix = similarity(landmarks, template(size, margin))
-    shrink = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
-    whole = max(1, round(shrink))
-    fine = _refine(matrix, whole)
-    method = cv2.INTER_LINEAR if whole > 1 else cv2.INTER_CUBIC
-    canvas = cv2.warpAffine(image, fine, (size * whole, size * whole), flags=method)
-    if whole > 1:
-        canvas = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return canvas.astype(np.uint8, copy=False)
+    return similarity(landmarks, template(size, margin))
 
 
-def _refine(matrix: NDArray[np.float64], whole: int) -> NDArray[np.float64]:
-    """The transform onto a grid with `whole` times as many pixels per side, centres kept."""
-    refined = matrix * whole
-    refined[:, 2] += (whole - 1) / 2
-    return refined
+def fill_between(known: dict[int, Landmarks]) -> dict[int, Landmarks]:
+    """Landmarks at every position from the first known to the last, on straight lines between."""
+    positions = sorted(known)
+    everywhere = np.arange(positions[0], positions[-1] + 1)
+    points = np.stack([known[position] for position in positions]).reshape(len(positions), -1)
+    columns = [np.interp(everywhere, positions, column) for column in points.T]
+    filled = np.stack(columns, axis=1).reshape(len(everywhere), 5, 2)
+    return dict(zip(everywhere.tolist(), filled, strict=True))

@@ -1,4 +1,4 @@
-"""How the stored pixels of a video are meant to be shown: proportions, turn, mirroring, colours."""
+"""How the stored pixels of a video are meant to be shown: proportions, turn, mirroring."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +7,12 @@ from typing import Any, Final
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, Interpolation
 from numpy.typing import NDArray
 
 # Sample aspect ratios outside of this range are damaged headers, and ones this close to 1 are
 # rounding of the encoder (854 instead of 853.33): neither is worth resampling every pixel.
 _PLAUSIBLE_ASPECT: Final = (0.25, 4.0)
 _NEARLY_SQUARE: Final = 0.01
-# Players take untagged video of at least this height for BT.709, below for BT.601.
-_HD_HEIGHT: Final = 720
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,33 +41,29 @@ class Display:
         """Height of the shown picture, in pixels."""
         return self.stored_width if self.quarter_turns % 2 else self.stored_height
 
-    def rgb(self, picture: VideoFrame, *, long_side: int | None = None) -> NDArray[np.uint8]:
-        """Convert a decoded picture to what is shown.
-
-        Pictures of another size (streams may change theirs) are scaled to this display.
+    def to_stored(self, width: int, height: int) -> NDArray[np.float64]:
+        """Where the shown points lie in a stored picture.
 
         Args:
-            picture: The decoded frame.
-            long_side: Shrink so that the longer side has this many pixels; never enlarges.
+            width: Of the stored picture, in pixels: any size is stretched to this display.
+            height: The same.
 
         Returns:
-            `(H, W, 3)` uint8 RGB, contiguous.
+            The `(3, 3)` affine matrix from the shown picture to the stored one. The corner of the
+            first pixel is (0, 0) in both, its centre (0.5, 0.5).
         """
-        shrink = min(1.0, (long_side or math.inf) / max(self.stored_width, self.stored_height))
-        width = max(1, round(self.stored_width * shrink))
-        height = max(1, round(self.stored_height * shrink))
-        shrinking = width * height < picture.width * picture.height
-        pixels = picture.to_ndarray(
-            format="rgb24",
-            width=width,
-            height=height,
-            interpolation=Interpolation.AREA if shrinking else Interpolation.BICUBIC,
-            src_colorspace=_colorspace(picture),
-            threads=1,
-        ).astype(np.uint8, copy=False)
+        w, h = float(self.stored_width), float(self.stored_height)
+        turned_back = (
+            [[1, 0, 0], [0, 1, 0]],
+            [[0, 1, 0], [-1, 0, h]],
+            [[-1, 0, w], [0, -1, h]],
+            [[0, -1, w], [1, 0, 0]],
+        )[self.quarter_turns]
+        matrix = np.array([*turned_back, [0, 0, 1]], dtype=np.float64)
         if self.mirrored:
-            pixels = pixels[:, ::-1]
-        return np.ascontiguousarray(np.rot90(pixels, -self.quarter_turns))
+            matrix = np.array([[-1, 0, w], [0, 1, 0], [0, 0, 1]]) @ matrix
+        stretched: NDArray[np.float64] = np.diag([width / w, height / h, 1.0]) @ matrix
+        return stretched
 
 
 def display_of(picture: VideoFrame, sample_aspect_ratio: float | None) -> Display:
@@ -111,13 +104,3 @@ def _orientation(picture: VideoFrame) -> tuple[int, bool]:
     if mirrored:
         a, b = -a, -b
     return round(math.degrees(math.atan2(b, a)) / 90) % 4, mirrored
-
-
-def _colorspace(picture: VideoFrame) -> Colorspace | None:
-    """What to read the colours as where the stream does not say; None keeps the stream's own."""
-    if picture.colorspace != _UNSPECIFIED_COLORSPACE:
-        return None
-    return Colorspace.ITU709 if picture.height >= _HD_HEIGHT else Colorspace.ITU601
-
-
-_UNSPECIFIED_COLORSPACE: Final = 2

@@ -16,6 +16,7 @@ class FaceTrack:
         track_id: Position among the tracks of the video, the most prominent first.
         frames: Where the face is, in display order.
         crops: `(N, S, S, 3)` uint8 RGB, one per frame, in the same order.
+        overlay: `(H, W, 3)` uint8 RGB, the face with its 68 landmarks, if that was asked for.
 
     Raises:
         ValueError: The crops do not fit the frames, or the frames are not in order.
@@ -24,6 +25,7 @@ class FaceTrack:
     track_id: int
     frames: tuple[FaceFrame, ...]
     crops: NDArray[np.uint8]
+    overlay: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not self.frames:

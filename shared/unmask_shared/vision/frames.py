@@ -1,216 +1,255 @@
-"""Video files to frames: counting, timing, choosing clips, decoding only what they need.
+"""Decoding the frames of a plan, and as little else as possible."""
 
-Headers are not believed: a first pass reads all packets (without decoding, about
-5 ms for ten seconds) and counts the frames and their time stamps; what is decoded afterwards is
-numbered by these.
-"""
-
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from unmask_shared.artifacts import VideoInfo
 from unmask_shared.errors import UnreadableVideo
 from unmask_shared.vision.display import Display, display_of
-from unmask_shared.vision.source import DecodeLimits, VideoSource, open_video
-from unmask_shared.vision.timeline import Timeline, TimelineBuilder
+from unmask_shared.vision.picture import Picture
+from unmask_shared.vision.sampling import Clip
+from unmask_shared.vision.source import VideoSource
+from unmask_shared.vision.timeline import KeyFrame, Timeline, is_shown
 
-__all__ = [
-    "DecodeLimits",
-    "DecodedFrame",
-    "ProbedVideo",
-    "plan_clips",
-    "probe_video",
-    "read_clips",
-]
+if TYPE_CHECKING:  # generic only in the annotations
+    from unmask_shared.vision.source import VideoPacket
 
-
-@dataclass(frozen=True, kw_only=True)
-class ProbedVideo:
-    """A video file whose packets were counted and whose first picture was decoded."""
-
-    path: Path
-    info: VideoInfo
-    display: Display
-    timeline: Timeline
-    limits: DecodeLimits
+# Frames are stored up to 16 places before their turn (H.264 and HEVC); twice that is safe.
+_LOOKAHEAD: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedFrame:
-    """One frame, kept as the decoder left it until its pixels are asked for.
+    """One frame.
 
     Attributes:
         number: Position in display order, from 0.
         time_s: When it is shown, in seconds after the first frame.
+        picture: Its pixels.
     """
 
     number: int
     time_s: float
-    picture: VideoFrame
-    display: Display
-
-    def rgb(self, *, long_side: int | None = None) -> NDArray[np.uint8]:
-        """The shown picture, `(H, W, 3)` uint8 RGB; see `Display.rgb`."""
-        return self.display.rgb(self.picture, long_side=long_side)
+    picture: Picture
 
 
-def plan_clips(frame_count: int, clip_length: int, max_clips: int) -> tuple[range, ...]:
-    """Choose runs of consecutive frames that are spread evenly over a video.
+class FrameReader:
+    """Moves forward through one video and hands out clips.
 
-    A video that fits is taken whole, in runs that touch; its last run may be shorter. Otherwise
-    the first run starts at the first frame and the last one ends at the last frame; a single run
-    lies in the middle.
-
-    Args:
-        frame_count: Frames of the video.
-        clip_length: Frames of one run.
-        max_clips: Runs at most.
-
-    Returns:
-        Disjoint ranges of frame numbers, ascending.
-
-    Raises:
-        ValueError: An argument is below 1 (`frame_count`: below 0).
+    Attributes:
+        decoded: Frames that were decoded so far, also those on the way to a clip.
     """
-    if frame_count < 0 or clip_length < 1 or max_clips < 1:
-        raise ValueError(f"cannot plan {max_clips} clips of {clip_length} in {frame_count} frames")
-    if frame_count <= clip_length * max_clips:
-        return tuple(
-            range(start, min(start + clip_length, frame_count))
-            for start in range(0, frame_count, clip_length)
-        )
-    last_start = frame_count - clip_length
-    if max_clips == 1:
-        starts = [last_start // 2]
-    else:
-        starts = [clip * last_start // (max_clips - 1) for clip in range(max_clips)]
-    return tuple(range(start, start + clip_length) for start in starts)
 
-
-def probe_video(path: Path, limits: DecodeLimits) -> ProbedVideo:
-    """Count the frames of a video and decode its first picture.
-
-    Raises:
-        NotAVideo: The first bytes are not those of a known container.
-        NoVideoStream: The file has sound or data only.
-        UnreadableVideo: The container is damaged, or no frame can be decoded.
-        VideoTooDemanding: The video has more frames or larger ones than the limits allow.
-    """
-    builder = TimelineBuilder(max_frames=limits.max_frames)
-    first_picture: VideoFrame | None = None
-    with open_video(path, limits) as source:
-        stream, codec = source.stream, source.stream.codec_context.name
-        for packet in source.packets():
-            if first_picture is None:
-                first_picture = next(iter(source.decode(packet)), None)
-            if packet is not None:
-                builder.add(packet, codec=codec)
-        if first_picture is None:
-            raise UnreadableVideo(f"None of the {builder.frames} {codec} frames can be decoded.")
-        timeline = builder.build(
-            time_base=stream.time_base or Fraction(1, 90_000), rate=stream.average_rate
-        )
-        aspect = stream.sample_aspect_ratio
-        display = display_of(first_picture, float(aspect) if aspect else None)
-        info = VideoInfo(
-            duration_s=timeline.duration_s,
-            fps=timeline.fps,
-            width=display.width,
-            height=display.height,
-            frames=len(timeline),
-            codec=codec,
-            rotation=90 * display.quarter_turns,
-        )
-    return ProbedVideo(path=path, info=info, display=display, timeline=timeline, limits=limits)
-
-
-def read_clips(video: ProbedVideo, clips: Sequence[range]) -> Iterator[tuple[DecodedFrame, ...]]:
-    """Decode the given clips, one after the other.
-
-    Packets between clips are read but not decoded, from the last frame of a clip up to the key
-    frame before the next. Frames that are damaged or missing are left out, so a clip may be
-    shorter than asked for, even empty.
-
-    Args:
-        video: What `probe_video` returned.
-        clips: Disjoint ranges of frame numbers, ascending.
-
-    Yields:
-        The frames of each clip, in display order.
-
-    Raises:
-        UnreadableVideo: The file cannot be opened any more.
-    """
-    with open_video(video.path, video.limits) as source:
-        decoder = _ClipDecoder(video, source)
-        for clip in clips:
-            yield decoder.clip(clip)
-
-
-class _ClipDecoder:
-    """Moves forward through one stream and hands out ranges of numbered frames."""
-
-    def __init__(self, video: ProbedVideo, source: VideoSource) -> None:
-        self._video = video
+    def __init__(self, source: VideoSource, timeline: Timeline) -> None:
+        """Prepare to read a source that is at its beginning."""
+        self.decoded = 0
         self._source = source
-        self._packets = source.packets()
-        self._packets_read = 0
-        self._last_number = -1
+        self._timeline = timeline
+        self._codec = source.stream.codec_context.name
+        self._time_base = source.stream.time_base or Fraction(1, 90_000)
+        self._display: Display | None = None
         self._ready: deque[DecodedFrame] = deque()
+        self._last_number = -1
+        self._at_end = False
+        self._stretch = _Stretch(source.packets(), codec=self._codec, packet=0, number=0)
+        self._first_stamp = self._stretch.first_stamp
 
-    def clip(self, wanted: range) -> tuple[DecodedFrame, ...]:
-        self._skip_towards(wanted.start)
+    def read(self, clips: Sequence[Clip]) -> Iterator[tuple[DecodedFrame, ...]]:
+        """Decode the given clips, one after the other.
+
+        Frames that are damaged or missing are left out, so a clip may be shorter than asked for,
+        even empty. Where the frames right before a key frame's place in the file cannot be decoded
+        from it, the clip begins at the key frame instead.
+
+        Args:
+            clips: Disjoint, ascending.
+
+        Yields:
+            The frames of each clip, in display order.
+        """
+        for clip in clips:
+            yield self._read(clip)
+
+    def info(self) -> VideoInfo:
+        """What is known about the video now that some of it was decoded.
+
+        Raises:
+            UnreadableVideo: Nothing could be decoded.
+        """
+        if self._display is None:
+            raise UnreadableVideo(
+                f"None of the {self._timeline.frames} {self._codec} frames can be decoded."
+            )
+        return VideoInfo(
+            duration_s=self._timeline.duration_s,
+            fps=self._timeline.fps,
+            width=self._display.width,
+            height=self._display.height,
+            frames=self._timeline.frames,
+            codec=self._codec,
+            rotation=90 * self._display.quarter_turns,
+        )
+
+    def _read(self, clip: Clip) -> tuple[DecodedFrame, ...]:
+        wanted = self._approach(clip)
         frames = []
-        while (frame := self._next_frame()) is not None:
-            if frame.number >= wanted.stop:
+        while wanted and (frame := self._next_frame(wanted)) is not None:
+            if frame.number > wanted[-1]:
                 self._ready.appendleft(frame)
                 break
-            if frame.number >= wanted.start:
+            if frame.number in wanted:
                 frames.append(frame)
-            if frame.number == wanted.stop - 1:
+            if frame.number == wanted[-1]:
                 break
         return tuple(frames)
 
-    def _skip_towards(self, number: int) -> None:
-        key = self._video.timeline.key_frame_before(number)
-        if key is None or key.packet <= self._packets_read:
-            return
-        while self._packets_read < key.packet:
-            next(self._packets, None)
-            self._packets_read += 1
-        self._ready.clear()
-        self._source.restart()
-        self._last_number = key.number - 1
+    def _approach(self, clip: Clip) -> Clip:
+        """Go to the key frame before a clip unless decoding is past it; what can be read there."""
+        key = self._timeline.key_frame_before(clip[0])
+        if key is None or key.packet <= self._stretch.packet:
+            return clip
+        self._jump(key)
+        late = self._last_number + 1 - clip[0]
+        if late <= 0:
+            return clip
+        return [number + late for number in clip if number + late < self._timeline.frames]
 
-    def _next_frame(self) -> DecodedFrame | None:
+    def _jump(self, key: KeyFrame) -> None:
+        self._source.forget()
+        self._ready.clear()
+        self._at_end = False
+        self._stretch = self._stretch_from(key)
+        self._last_number = self._stretch.number_of_first() - 1
+
+    def _stretch_from(self, key: KeyFrame) -> "_Stretch":
+        if self._timeline.can_seek and key.stamp is not None:
+            self._source.seek(key.stamp)
+            packets = self._source.packets()
+            first = next(packets, None)
+            if first is not None and first.dts == key.stamp:
+                return self._new_stretch(chain([first], packets), key)
+            # The sample table says what the demuxer does not do.
+            self._source.rewind()
+            self._stretch = _Stretch(self._source.packets(), codec=self._codec, packet=0, number=0)
+        return self._new_stretch(self._stretch.skip_to(key.packet), key)
+
+    def _new_stretch(self, packets: "Iterator[VideoPacket]", key: KeyFrame) -> "_Stretch":
+        return _Stretch(packets, codec=self._codec, packet=key.packet, number=key.shown)
+
+    def _next_frame(self, wanted: Clip) -> DecodedFrame | None:
         while not self._ready:
-            try:
-                packet = next(self._packets)
-            except StopIteration:
+            if self._at_end:
                 return None
-            self._packets_read += 1
+            packet = self._stretch.next_packet()
+            self._at_end = packet is None
+            if packet is not None:
+                self.decoded += 1
+                self._source.skip_unreferenced(self._is_on_the_way(packet, wanted))
             for picture in self._source.decode(packet):
                 self._take(picture)
         return self._ready.popleft()
 
+    def _is_on_the_way(self, packet: "VideoPacket", wanted: Clip) -> bool:
+        if not self._timeline.has_stamps or packet.pts is None:
+            return False
+        return self._stretch.number_of(packet.pts) not in wanted
+
     def _take(self, picture: VideoFrame) -> None:
-        timeline = self._video.timeline
-        number = timeline.number_of(picture.pts, after=self._last_number)
-        if number is None:
+        if self._display is None:
+            aspect = self._source.stream.sample_aspect_ratio
+            self._display = display_of(picture, float(aspect) if aspect else None)
+        stamp = picture.pts if self._timeline.has_stamps else None
+        number = self._last_number + 1 if stamp is None else self._stretch.number_of(stamp)
+        if not self._last_number < number < self._timeline.frames:
             return
         self._last_number = number
         self._ready.append(
             DecodedFrame(
                 number=number,
-                time_s=float(timeline.times_s[number]),
-                picture=picture,
-                display=self._video.display,
+                time_s=self._time_of(number, stamp),
+                picture=Picture(picture, self._display),
             )
         )
+
+    def _time_of(self, number: int, stamp: int | None) -> float:
+        if self._timeline.times_s is not None:
+            return float(self._timeline.times_s[number])
+        if stamp is None or self._first_stamp is None:
+            return number / self._timeline.fps if self._timeline.fps else 0.0
+        return max(0.0, float((stamp - self._first_stamp) * self._time_base))
+
+
+class _Stretch:
+    """Packets that follow one another in the file, with the numbers of their frames.
+
+    The number of a frame is the number of frames shown before it: those of earlier packets, and
+    those of this stretch with an earlier stamp, which are known a little ahead.
+
+    Attributes:
+        packet: Position in the file of the next packet, counted from 0.
+    """
+
+    def __init__(
+        self, packets: "Iterator[VideoPacket]", *, codec: str, packet: int, number: int
+    ) -> None:
+        """Start a stretch.
+
+        Args:
+            packets: From a key frame on.
+            codec: Name of the codec.
+            packet: Position of the first packet.
+            number: Shown frames before it in the file.
+        """
+        self.packet = packet
+        self._packets = packets
+        self._codec = codec
+        self._number = number
+        self._pending: deque[VideoPacket] = deque()
+        self._stamps: list[int] = []
+        self._look_ahead()
+        self._first = self._pending[0].pts if self._pending else None
+
+    @property
+    def first_stamp(self) -> int | None:
+        """Presentation stamp of the frame that is shown first."""
+        return self._stamps[0] if self._stamps else None
+
+    def next_packet(self) -> "VideoPacket | None":
+        """Take the next packet; None at the end of what can be read."""
+        if not self._pending:
+            return None
+        self.packet += 1
+        packet = self._pending.popleft()
+        self._look_ahead()
+        return packet
+
+    def skip_to(self, packet: int) -> "Iterator[VideoPacket]":
+        """What comes from the packet at this position on; the stretch is of no use afterwards."""
+        rest = chain(self._pending, self._packets)
+        while self.packet < packet and next(rest, None) is not None:
+            self.packet += 1
+        return rest
+
+    def number_of(self, stamp: int) -> int:
+        """The number of the frame with this presentation stamp."""
+        return self._number + bisect_right(self._stamps, stamp) - 1
+
+    def number_of_first(self) -> int:
+        """The number of the first packet's frame; others of the stretch may be shown before it."""
+        return self._number if self._first is None else self.number_of(self._first)
+
+    def _look_ahead(self) -> None:
+        while len(self._pending) <= _LOOKAHEAD:
+            packet = next(self._packets, None)
+            if packet is None:
+                return
+            self._pending.append(packet)
+            if packet.pts is not None and is_shown(packet, codec=self._codec):
+                insort(self._stamps, packet.pts)

@@ -10,39 +10,42 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.vision.align import Landmarks
+from unmask_shared.vision.picture import Picture
 
 # The predictor rounds to whole pixels and compares single pixels, so every face is brought to the
 # same size first: large enough that rounding does not matter, averaged where it was larger.
-_FACE_SIDE: Final = 200
+_FACE_SIDE: Final = 144
 _CONTEXT: Final = 0.35
 # dlib numbers from the eye at the right of the picture; ours go from left to right.
 _LEFT_TO_RIGHT: Final = (2, 3, 1, 0, 4)
 _CHIP_SIDE: Final = 150
 _CHIP_PADDING: Final = 0.25
+# The surroundings of a face that a chip is cut from, in sides of its box, and their size.
+_CHIP_CONTEXT: Final = 2.4
+_CHIP_SOURCE_SIDE: Final = 480
 
 
-def find_landmarks(image: NDArray[np.uint8], box: BoundingBox) -> Landmarks:
+def find_landmarks(picture: Picture, box: BoundingBox) -> Landmarks:
     """Locate five points of a face with dlib's ensemble of regression trees (Kazemi, 2014).
 
     Args:
-        image: `(H, W, 3)` uint8 RGB.
-        box: The square that a `FaceDetector` returned, in pixels of the image.
+        picture: Shows the face.
+        box: The square that a `FaceDetector` returned, in points of the picture.
 
     Returns:
-        `(5, 2)` float64 pixel coordinates: outer and inner corner of the eye at the left of the
-        picture, inner and outer corner of the one at the right, base of the nose.
+        `(5, 2)` float64 points of the picture: outer and inner corner of the eye at the left,
+        inner and outer corner of the one at the right, base of the nose.
     """
     scale = _FACE_SIDE / box.width
     border = _CONTEXT * _FACE_SIDE
     side = round(_FACE_SIDE + 2 * border)
-    patch = _cut(image, box, scale=scale, border=border, side=side)
+    patch = picture.grey_patch(_window(scale, box.x, box.y, border), side, side)
     first, last = round(border), round(border) + _FACE_SIDE - 1
     shape = _predictor()(patch, dlib.rectangle(first, first, last, last))
     points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
@@ -50,39 +53,40 @@ def find_landmarks(image: NDArray[np.uint8], box: BoundingBox) -> Landmarks:
     return (points - border) / scale + (box.x, box.y)
 
 
-def _cut(
-    image: NDArray[np.uint8], box: BoundingBox, *, scale: float, border: float, side: int
-) -> NDArray[np.uint8]:
-    """The grey surroundings of a box, scaled; shrunk by averaging."""
-    whole = max(1, round(1 / scale))
-    matrix = np.array(
-        [
-            [scale * whole, 0, whole * (border - box.x * scale)],
-            [0, scale * whole, whole * (border - box.y * scale)],
-        ]
-    )
-    patch = cv2.warpAffine(image, matrix, (side * whole, side * whole), flags=cv2.INTER_LINEAR)
-    if whole > 1:
-        patch = cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA)
-    grey: NDArray[np.uint8] = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-    return grey
-
-
-def identity_chip(image: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8]:
+def identity_chip(picture: Picture, box: BoundingBox, landmarks: Landmarks) -> NDArray[np.uint8]:
     """Cut the aligned picture that `embed_identity` takes.
 
     Args:
-        image: `(H, W, 3)` uint8 RGB, contiguous.
-        landmarks: What `find_landmarks` returned for this image.
+        picture: Shows the face.
+        box: Where.
+        landmarks: What `find_landmarks` returned for it.
 
     Returns:
         `(150, 150, 3)` uint8 RGB.
     """
-    points = [dlib.point(round(x), round(y)) for x, y in landmarks[np.argsort(_LEFT_TO_RIGHT)]]
-    box = dlib.rectangle(0, 0, image.shape[1] - 1, image.shape[0] - 1)
-    shape = dlib.full_object_detection(box, points)
+    context = _CHIP_CONTEXT * box.width
+    left, top = box.center[0] - context / 2, box.center[1] - context / 2
+    scale = min(1.0, _CHIP_SOURCE_SIDE / context)
+    side = max(1, round(context * scale))
+    image = picture.patch(_window(scale, left, top, 0), side, side, fine=False)
+    points = (landmarks[np.argsort(_LEFT_TO_RIGHT)] - (left, top)) * scale
+    shape = dlib.full_object_detection(
+        dlib.rectangle(0, 0, side - 1, side - 1),
+        [dlib.point(round(x), round(y)) for x, y in points],
+    )
     chip: NDArray[np.uint8] = dlib.get_face_chip(image, shape, _CHIP_SIDE, _CHIP_PADDING)
     return chip
+
+
+def _window(scale: float, left: float, top: float, border: float) -> NDArray[np.float64]:
+    """The matrix that brings the point (left, top) to (border, border)."""
+    return np.array([[scale, 0.0, border - scale * left], [0.0, scale, border - scale * top]])
+
+
+def warm_up() -> None:
+    """Load the models now; afterwards nothing here opens a file."""
+    _predictor()
+    _embedder()
 
 
 def embed_identity(chip: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -99,17 +103,22 @@ def embed_identity(chip: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @cache
 def _predictor() -> Any:
-    return dlib.shape_predictor(str(_model_file("shape_predictor_5_face_landmarks.dat")))
+    return dlib.shape_predictor(str(model_file("shape_predictor_5_face_landmarks.dat")))
 
 
 @cache
 def _embedder() -> Any:
     return dlib.face_recognition_model_v1(
-        str(_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+        str(model_file("dlib_face_recognition_resnet_model_v1.dat"))
     )
 
 
-def _model_file(name: str) -> Path:
+def model_file(name: str) -> Path:
+    """Where the package of dlib's models keeps a file.
+
+    Raises:
+        FileNotFoundError: The package is not installed.
+    """
     package = importlib.util.find_spec("face_recognition_models")
     for folder in (package and package.submodule_search_locations) or ():
         path = Path(folder) / "models" / name

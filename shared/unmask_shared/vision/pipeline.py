@@ -3,23 +3,27 @@
 Training and serving both use it, so a model meets the same crops in both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
-import numpy as np
-
-from unmask_shared.artifacts import VideoInfo
+from unmask_shared.artifacts import Coverage, FaceMode, SamplingPolicy, VideoInfo
 from unmask_shared.vision.face_track import FaceTrack
 from unmask_shared.vision.faces import DetectorName, make_detector
-from unmask_shared.vision.frames import plan_clips, probe_video, read_clips
-from unmask_shared.vision.landmarks import embed_identity
-from unmask_shared.vision.persons import group_by_person
-from unmask_shared.vision.scan import ClipScanner, CropForm, SearchEffort
-from unmask_shared.vision.source import DecodeLimits
-from unmask_shared.vision.tracks import Tracklet
+from unmask_shared.vision.frames import DecodedFrame, FrameReader
+from unmask_shared.vision.prefetch import prefetch
+from unmask_shared.vision.progress import Progress
+from unmask_shared.vision.sampling import SamplingSettings, coverage, plan
+from unmask_shared.vision.scan import CropForm, FaceScanner
+from unmask_shared.vision.search import FaceSearch, SearchEffort
+from unmask_shared.vision.source import DecodeLimits, open_video
+from unmask_shared.vision.timeline import read_timeline
+from unmask_shared.vision.whole_frames import WholeFrames
 
 __all__ = ["FaceTrack", "FaceTracks", "VisionSettings", "extract_faces"]
+
 
 # Share of the progress at which all clips were scanned; joining persons is the rest.
 _SCANNED = 0.95
@@ -30,22 +34,33 @@ class VisionSettings:
     """How faces are extracted.
 
     Attributes:
+        face_mode: `faces` for aligned crops of each face, `full_frame` for whole pictures.
+        keep_faceless_frames: With whole pictures, whether those without a face are kept, marked.
+        landmark_overlays: Whether to draw the 68 landmarks of each face on a picture of it.
         detector: Which face detector runs. libfacedetection also finds profiles and small faces.
         detection_side: Longer side of the picture that is searched, in pixels, up to 960.
-        detection_every: Every how many frames of a clip the detector runs.
+        detection_every: Every how many frames of a clip a face is looked up.
         max_faces: Faces followed in one frame, the largest first.
         smallest_face: Faces with a smaller box than this many shown pixels are ignored.
         crop_size: Side of the crops, in pixels, up to 256.
         crop_margin: Context on each side of the square from hairline to chin, as a fraction of it.
+        sampling: Which frames are looked at: see `sampling.SamplingSettings`.
         clip_length: Consecutive frames of one clip.
-        max_clips: Clips sampled over the whole video.
+        clip_period_s: One clip is taken for each such stretch of the video.
+        min_clips: Clips sampled at least, if there are as many frames.
+        max_clips: Clips sampled at most.
+        max_decoded: Frames that are decoded at most; a video that would need more is looked at in
+            part, which its coverage tells, and refused with the sampling policy `all`.
         max_pixels: Largest frame that is decoded, in pixels.
-        max_frames: Longest video that is taken, in frames; an hour at 60 per second.
+        max_frames: Longest video that is taken, in frames; nine hours at 30 per second.
 
     Raises:
         ValueError: A value is outside of its range.
     """
 
+    face_mode: FaceMode = "faces"
+    keep_faceless_frames: bool = False
+    landmark_overlays: bool = False
     detector: DetectorName = "libfacedetection"
     detection_side: int = 480
     detection_every: int = 5
@@ -53,10 +68,14 @@ class VisionSettings:
     smallest_face: int = 32
     crop_size: int = 112
     crop_margin: float = 0.15
+    sampling: SamplingPolicy = "clips"
     clip_length: int = 16
+    clip_period_s: float = 1.25
+    min_clips: int = 4
     max_clips: int = 16
+    max_decoded: int = 6000
     max_pixels: int = 4096 * 3072
-    max_frames: int = 216_000
+    max_frames: int = 1_000_000
 
     def __post_init__(self) -> None:
         ranges = {
@@ -67,7 +86,10 @@ class VisionSettings:
             "crop_size": (16, 256),
             "crop_margin": (0.0, 1.0),
             "clip_length": (1, 256),
+            "clip_period_s": (0.01, 3600.0),
+            "min_clips": (1, 1024),
             "max_clips": (1, 1024),
+            "max_decoded": (1, 2**31 - 1),
             "max_pixels": (1, 2**31 - 1),
             "max_frames": (1, 2**31 - 1),
         }
@@ -76,6 +98,17 @@ class VisionSettings:
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}, not from {low} to {high}")
 
+    def sampling_settings(self) -> SamplingSettings:
+        """Those that choose the frames."""
+        return SamplingSettings(
+            policy=self.sampling,
+            clip_length=self.clip_length,
+            clip_period_s=self.clip_period_s,
+            min_clips=min(self.min_clips, self.max_clips),
+            max_clips=self.max_clips,
+            max_decoded=self.max_decoded,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaceTracks:
@@ -83,14 +116,18 @@ class FaceTracks:
 
     Attributes:
         video: What decoding found out about the video.
-        sampled_frames: Frames that were decoded and searched.
+        coverage: How much of the video was looked at.
+        frame_step: Usual distance of the frames in a clip; 1 for consecutive ones.
+        faceless_frames: Numbers of the frames that were looked at and show no face, ascending.
         settings: What the faces were extracted with.
         tracks: One per person, the most prominent (duration times size) first; empty if there
-            is no face.
+            is no face. Of whole pictures there is a single one.
     """
 
     video: VideoInfo
-    sampled_frames: int
+    coverage: Coverage
+    frame_step: int
+    faceless_frames: tuple[int, ...]
     settings: VisionSettings
     tracks: tuple[FaceTrack, ...]
 
@@ -100,14 +137,17 @@ def _ignore(_fraction: float) -> None:
 
 
 def extract_faces(
-    path: Path, settings: VisionSettings, on_progress: Callable[[float], None] = _ignore
+    video: Path | BinaryIO,
+    settings: VisionSettings,
+    on_progress: Callable[[float], None] = _ignore,
 ) -> FaceTracks:
     """Find, follow and crop every face of a video.
 
     Args:
-        path: The video file; its name does not matter.
+        video: The file, or where it is; its name does not matter.
         settings: How to extract.
-        on_progress: Called with the fraction done, in [0, 1], which only grows.
+        on_progress: Called with the fraction done, in [0, 1], which only grows, a few times a
+            second.
 
     Raises:
         NotAVideo: The first bytes are not those of a known container.
@@ -116,27 +156,59 @@ def extract_faces(
         VideoTooDemanding: The video exceeds `max_pixels` or `max_frames`.
     """
     limits = DecodeLimits(max_pixels=settings.max_pixels, max_frames=settings.max_frames)
-    video = probe_video(path, limits)
-    clips = plan_clips(video.info.frames, settings.clip_length, settings.max_clips)
-    scanner = _make_scanner(settings)
-    tracklets: list[Tracklet] = []
-    decoded = read_clips(video, clips)
-    for number in range(len(clips)):
-        # Nothing here may keep the frames of a clip while the next one is decoded.
-        tracklets += scanner.scan(number, next(decoded))
-        on_progress(_SCANNED * (number + 1) / len(clips))
-    persons = group_by_person(tracklets, embed_identity)
-    on_progress(1.0)
-    return FaceTracks(
-        video=video.info,
-        sampled_frames=scanner.frames_searched,
-        settings=settings,
-        tracks=tuple(_as_track(track_id, person) for track_id, person in enumerate(persons)),
-    )
+    with _opened(video) as file, open_video(file, limits) as source:
+        timeline = read_timeline(source, max_frames=limits.max_frames)
+        chosen = plan(timeline, settings.sampling_settings())
+        reader = FrameReader(source, timeline)
+        scanner = _make_scanner(settings)
+        progress = Progress(on_progress)
+        work = chosen.cost + chosen.frames
+        seen_s: list[list[float]] = []
+
+        def report() -> None:
+            done = reader.decoded + sum(map(len, seen_s))
+            progress.show(_SCANNED * min(1.0, done / work))
+
+        with closing(prefetch(reader.read(chosen.clips), report)) as clips:
+            for number in range(len(chosen.clips)):
+                frames = next(clips)
+                seen_s.append([frame.time_s for frame in frames])
+                scanner.scan(number, frames)
+                del frames  # large, and the next ones are being decoded
+                report()
+        tracks = scanner.tracks()
+        progress.show(1.0)
+        return FaceTracks(
+            video=reader.info(),
+            coverage=coverage(chosen, timeline, seen_s),
+            frame_step=chosen.step,
+            faceless_frames=scanner.faceless_frames(),
+            settings=settings,
+            tracks=tracks,
+        )
 
 
-def _make_scanner(settings: VisionSettings) -> ClipScanner:
-    return ClipScanner(
+@contextmanager
+def _opened(video: Path | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(video, Path):
+        with video.open("rb") as file:
+            yield file
+    else:
+        yield video
+
+
+class _Scanner(Protocol):
+    """Looks at one clip after the other."""
+
+    def scan(self, clip: int, frames: Sequence[DecodedFrame]) -> None: ...
+
+    def tracks(self) -> tuple[FaceTrack, ...]: ...
+
+    def faceless_frames(self) -> tuple[int, ...]: ...
+
+
+def _make_scanner(settings: VisionSettings) -> _Scanner:
+    search = FaceSearch(
         make_detector(settings.detector),
         SearchEffort(
             long_side=settings.detection_side,
@@ -144,13 +216,14 @@ def _make_scanner(settings: VisionSettings) -> ClipScanner:
             max_faces=settings.max_faces,
             smallest_face=settings.smallest_face,
         ),
-        CropForm(size=settings.crop_size, margin=settings.crop_margin),
     )
-
-
-def _as_track(track_id: int, person: Sequence[Tracklet]) -> FaceTrack:
-    return FaceTrack(
-        track_id=track_id,
-        frames=tuple(frame for tracklet in person for frame in tracklet.frames),
-        crops=np.concatenate([tracklet.crops for tracklet in person]),
+    if settings.face_mode == "full_frame":
+        return WholeFrames(
+            search, size=settings.crop_size, keep_faceless=settings.keep_faceless_frames
+        )
+    form = CropForm(
+        size=settings.crop_size,
+        margin=settings.crop_margin,
+        overlays=settings.landmark_overlays,
     )
+    return FaceScanner(search, form)

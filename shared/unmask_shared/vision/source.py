@@ -1,15 +1,15 @@
 """The packets of a video file, read by the demuxer of its container and no other.
 
 A playlist in disguise is never followed: the demuxer is pinned to the container that the first
-bytes show, and no protocol but local files is allowed.
+bytes show, and FFmpeg is given an open file instead of a name, with no protocol to open another.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
 from av.container import InputContainer
@@ -22,6 +22,9 @@ from unmask_shared.containers import SNIFF_BYTES, sniff_container
 from unmask_shared.errors import NotAVideo, NoVideoStream, UnreadableVideo, VideoTooDemanding
 
 _log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:  # generic only in the annotations
+    VideoPacket = Packet[VideoStream]
 
 _DEMUXERS: Final = {
     "mp4": "mov",
@@ -40,7 +43,12 @@ _DECODER_THREADS: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeLimits:
-    """What a video may ask of the decoder at most."""
+    """What a video may ask of the decoder at most.
+
+    Attributes:
+        max_pixels: Of one frame.
+        max_frames: Of the whole video.
+    """
 
     max_pixels: int
     max_frames: int
@@ -50,28 +58,38 @@ class VideoSource:
     """The video stream of an open file.
 
     Attributes:
+        container_name: Which container the first bytes show, as in `containers.sniff_container`.
         stream: What the demuxer says about it.
     """
 
-    def __init__(
-        self, container: InputContainer, stream: VideoStream, limits: DecodeLimits
-    ) -> None:
-        self.stream = stream
-        self._container = container
+    def __init__(self, file: BinaryIO, container_name: str, limits: DecodeLimits) -> None:
+        """Open the container; see `open_video` for the errors."""
+        self._file = file
         self._limits = limits
+        self.container_name = container_name
+        self._container = _open_container(file, container_name, limits)
+        self.stream = self._prepare_stream()
 
-    def packets(self) -> Iterator["Packet[VideoStream] | None"]:
-        """The stream's packets as far as they can be read, then None, which empties the decoder."""
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Bytes of the file, past FFmpeg, whose place in the file stays as it is."""
+        return os.pread(self._file.fileno(), count, offset)
+
+    def packets(self) -> "Iterator[VideoPacket]":
+        """The stream's packets from here on, as far as they can be read."""
         try:
             for packet in self._container.demux(self.stream):
                 if packet.size:
                     yield packet
         except av.FFmpegError as error:
             _log.info("the file is damaged, what came before is used: %s", error)
-        yield None
 
-    def decode(self, packet: "Packet[VideoStream] | None") -> list[VideoFrame]:
-        """Decode one packet.
+    def decode(self, packet: "VideoPacket | None") -> list[VideoFrame]:
+        """Decode one packet, or empty the decoder with None.
 
         Returns:
             The frames that are complete now; none where the packet is damaged.
@@ -89,14 +107,44 @@ class VideoSource:
             _check_size(picture.width, picture.height, self._limits)
         return pictures
 
-    def restart(self) -> None:
-        """Forget the packets so far: the next one to decode is a key frame somewhere else."""
+    def skip_unreferenced(self, skip: bool) -> None:
+        """Decode only frames that others are built on, or all again, from the next packet on."""
+        self.stream.codec_context.skip_frame = "NONREF" if skip else "DEFAULT"
+
+    def forget(self) -> None:
+        """Empty the decoder: the next packet to decode is a key frame somewhere else."""
         self.stream.codec_context.flush_buffers()
+
+    def seek(self, stamp: int) -> None:
+        """Go on reading at the key frame with this decoding stamp, or at the one before."""
+        self._container.seek(stamp, stream=self.stream)
+
+    def rewind(self) -> None:
+        """Start reading from the beginning again."""
+        self.close()
+        self._container = _open_container(self._file, self.container_name, self._limits)
+        self.stream = self._prepare_stream()
+
+    def close(self) -> None:
+        """Release the decoder; the file stays open."""
+        self._container.close()
+
+    def _prepare_stream(self) -> VideoStream:
+        stream = _moving_pictures(self._container, self.container_name)
+        context = stream.codec_context
+        _check_size(context.width, context.height, self._limits)
+        stream.thread_type = "AUTO"
+        context.thread_count = _DECODER_THREADS
+        return stream
 
 
 @contextmanager
-def open_video(path: Path, limits: DecodeLimits) -> Iterator[VideoSource]:
+def open_video(file: BinaryIO, limits: DecodeLimits) -> Iterator[VideoSource]:
     """Open the moving pictures of a file.
+
+    Args:
+        file: Open for reading; its place is moved.
+        limits: What the video may ask for.
 
     Raises:
         NotAVideo: The first bytes are not those of a known container.
@@ -104,27 +152,32 @@ def open_video(path: Path, limits: DecodeLimits) -> Iterator[VideoSource]:
         UnreadableVideo: The container is damaged, or nothing decodes this codec.
         VideoTooDemanding: The frames are larger than the limits allow.
     """
-    with path.open("rb") as file:
-        name = sniff_container(file.read(SNIFF_BYTES))
+    name = sniff_container(os.pread(file.fileno(), SNIFF_BYTES, 0))
     if name is None:
         raise NotAVideo("The first bytes are not those of a video container that Unmask reads.")
+    source = VideoSource(file, name, limits)
     try:
-        container = av.open(
-            # An absolute path behind `file:` can never be taken for another protocol.
-            f"file:{path.resolve()}",
+        yield source
+    finally:
+        source.close()
+
+
+def _open_container(file: BinaryIO, name: str, limits: DecodeLimits) -> InputContainer:
+    # FFmpeg duplicates the descriptor, and duplicates share their place in the file.
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    try:
+        return av.open(
+            "fd:",
             format=_DEMUXERS[name],
-            options={"protocol_whitelist": "file", "max_pixels": str(limits.max_pixels)},
+            options={
+                "fd": str(file.fileno()),
+                "protocol_whitelist": "fd",
+                "max_pixels": str(limits.max_pixels),
+            },
             metadata_errors="replace",
         )
     except av.FFmpegError as error:
         raise UnreadableVideo(f"The {name} container is damaged: {error.strerror}.") from error
-    with container:
-        stream = _moving_pictures(container, name)
-        context = stream.codec_context
-        _check_size(context.width, context.height, limits)
-        stream.thread_type = "AUTO"
-        context.thread_count = _DECODER_THREADS
-        yield VideoSource(container, stream, limits)
 
 
 def _moving_pictures(container: InputContainer, name: str) -> VideoStream:

@@ -1,15 +1,23 @@
-"""When each frame of a video is shown, found from its packets alone."""
+"""When each frame of a video is shown and where decoding can start, found without decoding.
+
+Headers are not believed. An MP4's sample table says where each frame lies, and what lies outside
+of the file does not count; that takes a few milliseconds for an hour. Of other containers all
+packets are read and counted, about a second for an hour.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from av.packet import Packet
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from unmask_shared.containers import has_fragments
 from unmask_shared.errors import UnreadableVideo, VideoTooDemanding
+from unmask_shared.vision.source import VideoSource
+
+if TYPE_CHECKING:  # generic only in the annotations
+    from unmask_shared.vision.source import VideoPacket
 
 _FALLBACK_RATE: Final = Fraction(25)
 # Bit of a VP8 frame header: the frame is shown (RFC 6386, section 9.1). Others only serve as
@@ -19,54 +27,124 @@ _VP8_SHOWN: Final = 0x10
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFrame:
-    """A frame at which decoding can start: its packet (from 0) and its display number."""
+    """A frame at which decoding can start.
+
+    Attributes:
+        packet: Its packet in the order of the file, from 0.
+        shown: How many frames before it in the file are shown: its number, unless frames that
+            follow it in the file are shown earlier ("open" groups of pictures).
+        stamp: Its decoding stamp.
+    """
 
     packet: int
-    number: int
+    shown: int
+    stamp: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The frames of a video in display order.
+    """The frames of a video.
 
     Attributes:
-        times_s: `(N,)` float64, ascending, the first is 0.
+        frames: How many there are.
         duration_s: Until the end of the last frame.
         fps: Mean frame rate; 0 for one frame.
-        stamps: `(N,)` int64 presentation stamps, ascending and unique; None where the file has
-            none to rely on: then frames are numbered as they leave the decoder.
-        key_frames: Ascending; empty without stamps.
+        key_frames: Ascending; empty where stamps cannot be relied on.
+        has_stamps: Whether every frame has a presentation stamp of its own; else frames are
+            numbered as they leave the decoder.
+        times_s: `(N,)` float64, ascending from 0, for videos without such stamps; else None.
+        can_seek: Whether the container finds each key frame by its decoding stamp.
     """
 
-    times_s: NDArray[np.float64]
+    frames: int
     duration_s: float
     fps: float
-    stamps: NDArray[np.int64] | None
     key_frames: tuple[KeyFrame, ...]
-
-    def __len__(self) -> int:
-        return len(self.times_s)
-
-    def number_of(self, stamp: int | None, *, after: int) -> int | None:
-        """Number a frame that left the decoder.
-
-        Args:
-            stamp: Its presentation stamp.
-            after: Number of the frame before it.
-
-        Returns:
-            The display number, above `after`; None for a frame that has no place.
-        """
-        if self.stamps is None or stamp is None:
-            number = after + 1
-        else:
-            number = int(np.searchsorted(self.stamps, stamp, side="right")) - 1
-        return number if after < number < len(self) else None
+    has_stamps: bool
+    times_s: NDArray[np.float64] | None
+    can_seek: bool
 
     def key_frame_before(self, number: int) -> KeyFrame | None:
-        """The last place to start decoding from so that frame `number` comes out whole."""
-        candidates = [key for key in self.key_frames if key.number <= number]
-        return max(candidates, key=lambda key: key.packet, default=None)
+        """The last place to start decoding from so that frame `number` comes out."""
+        low, high = 0, len(self.key_frames)
+        while low < high:
+            middle = (low + high) // 2
+            if self.key_frames[middle].shown <= number:
+                low = middle + 1
+            else:
+                high = middle
+        return self.key_frames[low - 1] if low else None
+
+
+def read_timeline(source: VideoSource, *, max_frames: int) -> Timeline:
+    """Count the frames of a video; afterwards the source is at its beginning.
+
+    Raises:
+        UnreadableVideo: There is no frame.
+        VideoTooDemanding: There are more than `max_frames`.
+    """
+    if _has_whole_index(source):
+        return _from_index(source, max_frames=max_frames)
+    timeline = count_packets(source, max_frames=max_frames)
+    source.rewind()
+    return timeline
+
+
+def count_packets(source: VideoSource, *, max_frames: int) -> Timeline:
+    """The same by reading every packet, from where the source is to its end."""
+    builder = TimelineBuilder(max_frames=max_frames)
+    codec = source.stream.codec_context.name
+    for packet in source.packets():
+        builder.add(packet, codec=codec)
+    stream = source.stream
+    return builder.build(
+        time_base=stream.time_base or Fraction(1, 90_000), rate=stream.average_rate
+    )
+
+
+def _has_whole_index(source: VideoSource) -> bool:
+    """Whether the demuxer knew all packets when it opened the file: an MP4 without fragments."""
+    return (
+        source.container_name == "mp4"
+        and len(source.stream.index_entries) > 0
+        and not has_fragments(source.read_at, source.file_bytes)
+    )
+
+
+def _from_index(source: VideoSource, *, max_frames: int) -> Timeline:
+    entries = source.stream.index_entries
+    if len(entries) > max_frames:
+        raise _too_many(max_frames)
+    end = source.file_bytes
+    keys: list[KeyFrame] = []
+    stamps: list[int] = []
+    packets = 0
+    for entry in entries:
+        if not entry.size:
+            continue
+        if entry.pos + entry.size > end:
+            break
+        if entry.is_keyframe:
+            keys.append(KeyFrame(packet=packets, shown=len(stamps), stamp=entry.timestamp))
+        packets += 1
+        if not entry.is_discard:
+            stamps.append(entry.timestamp)
+    if not stamps:
+        raise UnreadableVideo("The video stream has no frames.")
+    ticks = np.array(stamps, dtype=np.int64)
+    span = _span(ticks)
+    # A single frame lasts as long as the header says: nothing else tells.
+    step = _usual_step(ticks) if len(ticks) > 1 else max(0, source.stream.duration or 0)
+    time_base = source.stream.time_base or Fraction(1, 90_000)
+    return Timeline(
+        frames=len(stamps),
+        duration_s=float((span + step) * time_base),
+        fps=_rate(len(stamps), span, time_base),
+        key_frames=tuple(keys),
+        has_stamps=True,
+        times_s=None,
+        can_seek=True,
+    )
 
 
 class TimelineBuilder:
@@ -77,7 +155,7 @@ class TimelineBuilder:
         self._packets = 0
         self._presented: list[int | None] = []
         self._decoded: list[int | None] = []
-        self._keys: list[tuple[int, int | None]] = []
+        self._keys: list[KeyFrame] = []
         self._last_duration = 0
 
     @property
@@ -85,7 +163,7 @@ class TimelineBuilder:
         """How many shown frames were added."""
         return len(self._presented)
 
-    def add(self, packet: "Packet[VideoStream]", *, codec: str) -> None:
+    def add(self, packet: "VideoPacket", *, codec: str) -> None:
         """Take one packet into account.
 
         Raises:
@@ -93,15 +171,15 @@ class TimelineBuilder:
         """
         position = self._packets
         self._packets += 1
-        if packet.is_discard or (codec == "vp8" and not bytes(packet)[0] & _VP8_SHOWN):
+        if not is_shown(packet, codec=codec):
             return
         if self.frames == self._max_frames:
-            raise VideoTooDemanding(f"The video has more than {self._max_frames} frames.")
+            raise _too_many(self._max_frames)
+        if packet.is_keyframe:
+            self._keys.append(KeyFrame(packet=position, shown=self.frames, stamp=packet.dts))
         self._presented.append(packet.pts)
         self._decoded.append(packet.dts)
         self._last_duration = packet.duration or 0
-        if packet.is_keyframe:
-            self._keys.append((position, packet.pts))
 
     def build(self, *, time_base: Fraction, rate: Fraction | None) -> Timeline:
         """Order what was added.
@@ -118,33 +196,30 @@ class TimelineBuilder:
         stamps = _reliable(self._presented)
         ticks = stamps if stamps is not None else _reliable(self._decoded)
         if ticks is None:
-            times = np.arange(self.frames) / float(rate or _FALLBACK_RATE)
+            period = 1 / (rate or _FALLBACK_RATE)
+            ticks, time_base, step = np.arange(self.frames), period, 1.0
         else:
-            times = (ticks - ticks[0]) * float(time_base)
-        if len(times) == 1:
-            return Timeline(
-                times_s=times,
-                duration_s=float(self._last_duration * time_base),
-                fps=0.0,
-                stamps=stamps,
-                key_frames=(),
-            )
+            step = _usual_step(ticks) if self.frames > 1 else float(self._last_duration)
+        span = _span(ticks)
         return Timeline(
-            times_s=times,
-            duration_s=float(times[-1] + np.median(np.diff(times))),
-            fps=float((len(times) - 1) / times[-1]),
-            stamps=stamps,
-            key_frames=self._key_frames(stamps),
+            frames=self.frames,
+            duration_s=float((span + step) * time_base),
+            fps=_rate(self.frames, span, time_base),
+            key_frames=tuple(self._keys) if stamps is not None else (),
+            has_stamps=stamps is not None,
+            times_s=None if stamps is not None else (ticks - ticks[0]) * float(time_base),
+            can_seek=False,
         )
 
-    def _key_frames(self, stamps: NDArray[np.int64] | None) -> tuple[KeyFrame, ...]:
-        if stamps is None:
-            return ()
-        return tuple(
-            KeyFrame(packet=packet, number=int(np.searchsorted(stamps, stamp)))
-            for packet, stamp in self._keys
-            if stamp is not None
-        )
+
+def is_shown(packet: "VideoPacket", *, codec: str) -> bool:
+    """Whether the packet becomes a frame; some only serve as references, or are cut away."""
+    hidden = codec == "vp8" and not bytes(packet)[0] & _VP8_SHOWN
+    return not packet.is_discard and not hidden
+
+
+def _too_many(max_frames: int) -> VideoTooDemanding:
+    return VideoTooDemanding(f"The video has more than {max_frames} frames.")
 
 
 def _reliable(stamps: list[int | None]) -> NDArray[np.int64] | None:
@@ -153,3 +228,15 @@ def _reliable(stamps: list[int | None]) -> NDArray[np.int64] | None:
         return None
     ordered = np.sort(np.array(stamps, dtype=np.int64))
     return ordered if bool(np.all(np.diff(ordered) > 0)) else None
+
+
+def _span(ticks: NDArray[np.int64]) -> int:
+    return int(ticks[-1] - ticks[0])
+
+
+def _usual_step(ticks: NDArray[np.int64]) -> float:
+    return float(np.median(np.diff(ticks)))
+
+
+def _rate(frames: int, span: int, time_base: Fraction) -> float:
+    return float((frames - 1) / (span * time_base)) if frames > 1 and span > 0 else 0.0

@@ -13,11 +13,15 @@ from unmask_shared.artifacts import BoundingBox, FaceFrame
 from unmask_shared.vision.faces import Detection
 
 _SAME_PLACE_IOU: Final = 0.3
-# Gaps up to this many frames are bridged by place and looks; embedding an identity takes 75 ms.
+# Gaps of so many frames, or seconds, are bridged by place and looks, the longer ones more
+# strictly: embedding an identity takes 75 ms.
 LONGEST_BRIDGE: Final = 16
+LONGEST_BRIDGE_S: Final = 15.0
+_SAME_PLACE_LATER_IOU: Final = 0.5
 # Correlation of two aligned crops: neighbouring frames of one person stay above 0.7 in 99 %, two
 # persons below 0.64 in 95 % of the pairs of our trial videos.
 _LIKENESS: Final = 0.65
+_LIKENESS_LATER: Final = 0.8
 _LIKENESS_SIDE: Final = 24
 
 
@@ -29,15 +33,17 @@ class Tracklet:
         frames: Where it is, consecutive in display order.
         crops: `(N, S, S, 3)` uint8 RGB, one per frame.
         chip: `(150, 150, 3)` uint8 RGB, its surest frame, aligned for the identity embedding.
+        overlay: `(H, W, 3)` uint8 RGB, the same frame with its landmarks, if asked for.
         confidence: Of the surest detection, from 0 to 1.
-        run: Which stretch of the video it lies in: neither a long gap nor a cut is inside.
+        setting: Which scene of the video it lies in, as far as can be told: see `shots.Shot`.
     """
 
     frames: tuple[FaceFrame, ...]
     crops: NDArray[np.uint8]
     chip: NDArray[np.uint8]
+    overlay: NDArray[np.uint8] | None = None
     confidence: float
-    run: int
+    setting: int
 
 
 def link_detections(
@@ -102,17 +108,37 @@ def _between(first: BoundingBox, second: BoundingBox, share: float) -> BoundingB
     )
 
 
+def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """How alike two aligned crops, `(S, S, 3)`, look under any light, from -1 to 1."""
+    return float((_appearance(first) * _appearance(second)).sum())
+
+
 def look_alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Whether two aligned crops, `(S, S, 3)`, may show one person a moment apart."""
-    return float((_appearance(first) * _appearance(second)).sum()) >= _LIKENESS
+    return likeness(first, second) >= _LIKENESS
+
+
+def split_where_looks_change(crops: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
+    """The positions of crops in parts; where a new part begins, another person may be seen."""
+    parts: list[list[int]] = []
+    last: NDArray[np.float64] | None = None
+    for position, crop in crops.items():
+        now = _appearance(crop)
+        if last is None or float((last * now).sum()) < _LIKENESS:
+            parts.append([])
+        parts[-1].append(position)
+        last = now
+    return parts
 
 
 def _appearance(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The middle of a crop, small and grey, with mean 0 and norm 1."""
     border = len(crop) // 8
-    grey = cv2.cvtColor(crop[border:-border, border:-border], cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (_LIKENESS_SIDE, _LIKENESS_SIDE), interpolation=cv2.INTER_AREA)
-    centered = small - small.mean(dtype=np.float64)
+    middle = crop[border : len(crop) - border, border : len(crop) - border]
+    small = cv2.resize(
+        middle, (_LIKENESS_SIDE, _LIKENESS_SIDE), interpolation=cv2.INTER_AREA
+    ) @ np.array([0.299, 0.587, 0.114])
+    centered = small - small.mean()
     appearance: NDArray[np.float64] = centered / (np.linalg.norm(centered) + np.finfo(float).eps)
     return appearance
 
@@ -133,15 +159,23 @@ def chain_tracklets(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
             for chain in chains
             if _may_go_on(chain[-1], tracklet)
         ]
-        overlap, chain = max(candidates, key=lambda pair: pair[0], default=(0.0, []))
-        if overlap >= _SAME_PLACE_IOU:
-            chain.append(tracklet)
-        else:
+        _, chain = max(candidates, key=lambda pair: pair[0], default=(0.0, None))
+        if chain is None:
             chains.append([tracklet])
+        else:
+            chain.append(tracklet)
     return chains
 
 
 def _may_go_on(earlier: Tracklet, later: Tracklet) -> bool:
-    step = later.frames[0].frame - earlier.frames[-1].frame
-    near = earlier.run == later.run and 0 < step <= LONGEST_BRIDGE
-    return near and look_alike(earlier.crops[-1], later.crops[0])
+    last, first = earlier.frames[-1], later.frames[0]
+    if earlier.setting != later.setting or first.frame <= last.frame:
+        return False
+    overlap = last.box.iou(first.box)
+    if first.frame - last.frame <= LONGEST_BRIDGE:
+        return overlap >= _SAME_PLACE_IOU and look_alike(earlier.crops[-1], later.crops[0])
+    return (
+        first.time_s - last.time_s <= LONGEST_BRIDGE_S
+        and overlap >= _SAME_PLACE_LATER_IOU
+        and likeness(earlier.crops[-1], later.crops[0]) >= _LIKENESS_LATER
+    )

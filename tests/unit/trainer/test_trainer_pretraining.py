@@ -6,7 +6,7 @@ import torch
 from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
-from unmask_shared.vision.align import align_face
+from unmask_shared.vision.align import crop_matrix
 from unmask_trainer.augmentations import augment, draw_augmentation, warp
 from unmask_trainer.datasets.clips import ClipDataset
 from unmask_trainer.datasets.faces import FaceClips
@@ -27,7 +27,7 @@ def faces(tmp_path_factory):
         frames, landmarks = film_portrait(portrait, steps=4)
         crops = np.stack(
             [
-                align_face(frame, points, size=SIDE, margin=MARGIN)
+                cv2.warpAffine(frame, crop_matrix(points, size=SIDE, margin=MARGIN), (SIDE, SIDE))
                 for frame, points in zip(frames, landmarks, strict=True)
             ]
         )

@@ -6,17 +6,15 @@ import pytest
 from av.video.reformatter import Colorspace
 from media_factory import quadrants, write_video
 from numpy.typing import NDArray
+from vision_helpers import read_video
 
 from unmask_shared.artifacts import VideoInfo
-from unmask_shared.vision.frames import DecodedFrame, DecodeLimits, probe_video, read_clips
-
-LIMITS = DecodeLimits(max_pixels=1_000_000, max_frames=2000)
+from unmask_shared.vision.picture import Picture
 
 
-def _decode(path: Path) -> tuple[VideoInfo, tuple[DecodedFrame, ...]]:
-    video = probe_video(path, LIMITS)
-    (frames,) = read_clips(video, [range(video.info.frames)])
-    return video.info, frames
+def _decode(path: Path) -> tuple[VideoInfo, list[Picture]]:
+    info, frames, _ = read_video(path)
+    return info, [frame.picture for frame in frames]
 
 
 def _assert_close(pixels: NDArray[np.uint8], expected: NDArray[np.uint8], by: float = 6) -> None:
@@ -80,7 +78,7 @@ def test_untagged_colours_are_read_as_players_do(
 
 def test_pictures_shrink_to_the_side_asked_for_and_never_grow(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", [quadrants(96, 64)])
-    _, (frame,) = _decode(path)
+    _, [frame] = _decode(path)
     _assert_close(frame.rgb(long_side=48), quadrants(48, 32))
     assert frame.rgb(long_side=500).shape == (64, 96, 3)
 

@@ -1,10 +1,16 @@
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from media_factory import Head, Portrait, admiral, astronaut, scenery, show
 from numpy.typing import NDArray
+from toy_yunet import HEIGHT, WIDTH, toy_yunet
+from vision_helpers import picture_of
 
+from unmask_shared.errors import DetectorUnavailable
 from unmask_shared.vision.faces import DetectorName, LibFaceDetection, make_detector
 from unmask_shared.vision.landmarks import embed_identity, find_landmarks, identity_chip
 
@@ -43,7 +49,7 @@ def test_landmarks_find_the_eyes_in_the_boxes_of_both_detectors(
     )
     image = show(scenery(480, 360), head)
     (face,) = make_detector(name).detect(image)
-    landmarks = find_landmarks(image, face.box)
+    landmarks = find_landmarks(picture_of(image), face.box)
     assert np.abs(_eyes(landmarks) - head.pupils).max() < 0.12 * eye_distance
     assert landmarks[4][1] > landmarks[:4, 1].max()
 
@@ -64,6 +70,82 @@ def test_libfacedetection_refuses_pictures_that_are_too_large() -> None:
         LibFaceDetection().detect(np.zeros((10, 961, 3), np.uint8))
 
 
+def test_dlib_cnn_finds_a_face_and_where_it_is() -> None:
+    head = Head(portrait=astronaut(), center=(120, 80), eye_distance=45)
+    (face,) = make_detector("dlib-cnn").detect(show(scenery(240, 200), head))
+    assert face.box.center == pytest.approx((120, 80 + 0.5 * 45), abs=0.4 * 45)
+    assert 0.8 < face.confidence <= 1
+
+
+@pytest.fixture
+def bright_spots(tmp_path: Path) -> Path:
+    """A model with YuNet's inputs and outputs that takes bright spots for faces."""
+    path = tmp_path / "toy.onnx"
+    path.write_bytes(toy_yunet())
+    return path
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 320), (400, 250), (128, 96)])
+def test_yunet_runs_a_model_from_a_file_on_pictures_of_any_size(
+    bright_spots: Path, width: int, height: int
+) -> None:
+    image = np.zeros((height, width, 3), np.uint8)
+    image[48:64, 64:80] = 255
+    (face,) = make_detector("yunet", yunet_model=bright_spots).detect(image)
+    assert face.box.width == face.box.height == pytest.approx(0.97 * (WIDTH * HEIGHT) ** 0.5)
+    assert face.box.center == pytest.approx((72, 56 + 0.07 * HEIGHT))
+    assert face.confidence == pytest.approx(1, abs=1e-4)
+
+
+def test_yunet_finds_nothing_in_the_dark(bright_spots: Path) -> None:
+    detector = make_detector("yunet", yunet_model=bright_spots)
+    assert detector.detect(np.full((200, 300, 3), 100, np.uint8)) == []
+
+
+def test_yunet_needs_a_path() -> None:
+    with pytest.raises(DetectorUnavailable, match="needs the path"):
+        make_detector("yunet")
+
+
+def test_a_missing_yunet_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DetectorUnavailable, match=r"no YuNet model at .*/gone\.onnx"):
+        make_detector("yunet", yunet_model=tmp_path / "gone.onnx")
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs", toy_yunet(with_points=False)])
+def test_what_is_not_a_yunet_is_refused_at_once(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(content)
+    with pytest.raises(DetectorUnavailable, match=r"other\.onnx is not a YuNet"):
+        make_detector("yunet", yunet_model=path)
+
+
+_SEARCH_IN_A_FORK_WITHOUT_FILES = """
+import os, resource, sys
+from pathlib import Path
+import numpy as np
+from unmask_shared.vision.faces import make_detector
+
+name, model = sys.argv[1:]
+make_detector(name, yunet_model=Path(model))
+assert len(os.listdir("/proc/self/task")) == 1, "loading left a thread behind"
+child = os.fork()
+if child == 0:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    make_detector(name, yunet_model=Path(model)).detect(np.zeros((96, 128, 3), np.uint8))
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("name", ["libfacedetection", "yunet", "dlib-hog", "dlib-cnn"])
+def test_a_detector_that_is_loaded_works_in_forks_that_cannot_open_files(
+    name: DetectorName, bright_spots: Path
+) -> None:
+    command = [sys.executable, "-c", _SEARCH_IN_A_FORK_WITHOUT_FILES, name, str(bright_spots)]
+    subprocess.run(command, check=True, timeout=60, env={"OPENBLAS_NUM_THREADS": "1"})
+
+
 def test_identities_tell_two_persons_apart_across_size_and_tilt() -> None:
     def identity(portrait: Portrait, *, eye_distance: float, tilt: float) -> NDArray[np.float64]:
         head = Head(
@@ -71,7 +153,9 @@ def test_identities_tell_two_persons_apart_across_size_and_tilt() -> None:
         )
         image = show(scenery(480, 360), head)
         (face,) = LibFaceDetection().detect(image)
-        return embed_identity(identity_chip(image, find_landmarks(image, face.box)))
+        picture = picture_of(image)
+        landmarks = find_landmarks(picture, face.box)
+        return embed_identity(identity_chip(picture, face.box, landmarks))
 
     here = identity(astronaut(), eye_distance=43, tilt=0)
     there = identity(astronaut(), eye_distance=60, tilt=15)

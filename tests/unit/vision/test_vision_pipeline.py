@@ -48,10 +48,11 @@ def _nodding(number: int) -> list[Head]:
 def test_a_moving_face_is_followed_to_the_pixel(tmp_path: Path, detector: DetectorName) -> None:
     faces = _extract(tmp_path, 32, _nodding, replace(SETTINGS, detector=detector))
     (track,) = faces.tracks
-    assert (faces.sampled_frames, faces.video.frames) == (32, 32)
+    assert (faces.coverage.frames, faces.video.frames) == (32, 32)
     assert _frame_numbers(track) == list(range(32))
     assert [frame.clip for frame in track.frames] == [0] * 16 + [1] * 16
-    assert [frame.detected for frame in track.frames[:16]] == [n % 5 == 0 for n in range(16)]
+    seen = [frame.frame for frame in track.frames[:16] if frame.detected]
+    assert seen == [0, 3, 8, 13, 15]
     for frame in track.frames:
         (head,) = _nodding(frame.frame)
         assert frame.time_s == pytest.approx(frame.frame / 25)
@@ -140,25 +141,28 @@ def test_a_face_that_comes_inside_a_clip_is_found_from_the_next_searched_frame(
     tmp_path: Path,
 ) -> None:
     def heads(number: int) -> list[Head]:
-        return [Head(portrait=astronaut(), center=(160, 110))] if number >= 3 else []
+        return [Head(portrait=astronaut(), center=(160, 110))] if number >= 4 else []
 
     (track,) = _extract(tmp_path, 16, heads).tracks
-    assert _frame_numbers(track) == list(range(5, 16))
+    assert _frame_numbers(track) == list(range(8, 16))
 
 
 def test_a_video_without_faces_has_no_tracks(tmp_path: Path) -> None:
     faces = _extract(tmp_path, 20, lambda _number: [])
     assert faces.tracks == ()
-    assert faces.sampled_frames == 20
+    assert faces.coverage.frames == 20
+    assert faces.faceless_frames == tuple(range(20))
 
 
 def test_a_long_video_is_sampled_over_its_whole_length(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, clip_length=4, max_clips=5)
+    settings = replace(SETTINGS, clip_length=4, max_clips=5, clip_period_s=0.5)
     path = write_video(tmp_path / "long.mp4", film(120, _pacing))
     faces = extract_faces(path, settings)
     (track,) = faces.tracks
-    assert faces.sampled_frames == len(track.frames) == 20
-    assert (track.frames[0].frame, track.frames[-1].frame) == (0, 119)
+    assert faces.coverage.frames == len(track.frames) == 20
+    # The last clip begins at the last key frame.
+    assert (track.frames[0].frame, track.frames[-1].frame) == (0, 111)
+    assert faces.coverage.longest_gap_s < 2 * 120 / 25 / 5
 
 
 def _pacing(number: int) -> list[Head]:
@@ -230,7 +234,10 @@ def test_the_same_video_gives_the_same_faces(tmp_path: Path) -> None:
     assert np.array_equal(first.crops, second.crops)
 
 
-def test_progress_only_grows_and_ends_at_one(tmp_path: Path) -> None:
+def test_progress_only_grows_and_ends_at_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask_shared.vision.progress._PAUSE_S", 0.0)
     seen: list[float] = []
     path = write_video(tmp_path / "clip.mp4", film(40, lambda _number: []))
     extract_faces(path, SETTINGS, seen.append)

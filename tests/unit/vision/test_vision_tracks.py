@@ -12,6 +12,7 @@ from unmask_shared.vision.faces import Detection
 from unmask_shared.vision.persons import group_by_person
 from unmask_shared.vision.tracks import (
     LONGEST_BRIDGE,
+    LONGEST_BRIDGE_S,
     Tracklet,
     chain_tracklets,
     interpolate_boxes,
@@ -41,7 +42,7 @@ def _tracklet(
     *,
     x: float = 100,
     person: int = ANNA,
-    run: int = 0,
+    setting: int = 0,
     confidence: float = 0.95,
     side: float = SIDE,
 ) -> Tracklet:
@@ -62,7 +63,7 @@ def _tracklet(
         crops=np.stack([_picture(person, 24)] * len(numbers)),
         chip=_picture(person, 150),
         confidence=confidence,
-        run=run,
+        setting=setting,
     )
 
 
@@ -126,13 +127,27 @@ def test_looks_tell_one_person_from_another_under_any_light() -> None:
     [
         (_tracklet(range(16, 32), x=105), True),
         (_tracklet(range(15 + LONGEST_BRIDGE, 40), x=105), True),
-        (_tracklet(range(16 + LONGEST_BRIDGE, 40), x=105), False),
+        (_tracklet(range(16 + LONGEST_BRIDGE, 40), x=105), True),
+        (_tracklet(range(16 + LONGEST_BRIDGE, 40), x=118), False),
+        (_tracklet(range(15 + 25 * round(LONGEST_BRIDGE_S), 400), x=105), True),
+        (_tracklet(range(16 + 25 * round(LONGEST_BRIDGE_S), 400), x=105), False),
         (_tracklet(range(16, 32), x=200), False),
-        (_tracklet(range(16, 32), x=105, run=1), False),
+        (_tracklet(range(16, 32), x=105, setting=1), False),
         (_tracklet(range(16, 32), x=105, person=BERTA), False),
         (_tracklet(range(8, 24), x=105), False),
     ],
-    ids=["next", "short gap", "long gap", "elsewhere", "after a cut", "other looks", "same time"],
+    ids=[
+        "next",
+        "short gap",
+        "long gap",
+        "moved in a long gap",
+        "longest gap",
+        "too long a gap",
+        "elsewhere",
+        "after a cut",
+        "other looks",
+        "same time",
+    ],
 )
 def test_clips_are_chained_only_where_one_person_stayed(later: Tracklet, joined: bool) -> None:
     chains = chain_tracklets([_tracklet(range(16)), later])
@@ -141,9 +156,9 @@ def test_clips_are_chained_only_where_one_person_stayed(later: Tracklet, joined:
 
 def test_identity_joins_what_a_cut_separates() -> None:
     tracklets = [
-        _tracklet(range(16), run=0, person=ANNA),
-        _tracklet(range(20, 36), run=1, person=BERTA),
-        _tracklet(range(40, 56), run=2, person=ANNA, x=300),
+        _tracklet(range(16), setting=0, person=ANNA),
+        _tracklet(range(20, 36), setting=1, person=BERTA),
+        _tracklet(range(40, 56), setting=2, person=ANNA, x=300),
     ]
     persons = group_by_person(tracklets, _embed)
     assert [[t.frames[0].frame for t in person] for person in persons] == [[0, 40], [20]]
@@ -199,5 +214,5 @@ def test_vague_faces_are_joined_more_strictly(chip: NDArray[np.uint8], persons: 
         marked = chip.copy()
         marked[0, 0] = first_pixel
         start = 100 * run
-        pair.append(replace(_tracklet(range(start, start + 4), run=run), chip=marked))
+        pair.append(replace(_tracklet(range(start, start + 4), setting=run), chip=marked))
     assert len(group_by_person(pair, near)) == persons

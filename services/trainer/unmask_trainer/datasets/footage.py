@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.errors import InvalidRequest, UnreadableVideo
-from unmask_shared.vision.frames import DecodeLimits, probe_video, read_clips
+from unmask_shared.vision.frames import FrameReader
+from unmask_shared.vision.source import DecodeLimits, open_video
+from unmask_shared.vision.timeline import Timeline, read_timeline
 from unmask_trainer.datasets.portraits import camera_path, draw_motion, film
 
 Frame = NDArray[np.uint8]
@@ -75,7 +77,7 @@ def plan_video_takes(
     """Spread up to `takes` disjoint takes of `frames` frames over every video of a folder."""
     planned = []
     for path in _files(folder, _VIDEO_SUFFIXES):
-        info = probe_video(path, _LIMITS).info
+        info = _timeline_of(path)
         count = max(1, min(takes, info.frames // frames))
         spare = max(0, info.frames - frames)
         planned += [
@@ -123,14 +125,22 @@ def render(take: Take, rng: np.random.Generator) -> list[Frame]:
 
 
 def _read_video(take: Take, rng: np.random.Generator) -> list[Frame]:
-    video = probe_video(take.path, _LIMITS)
     # Clips of many sizes: the size of a face must not tell where it comes from.
     longest = int(rng.integers(_SHORTEST_SIDE, _LONGEST_SIDE + 1))
     wanted = [range(take.start, take.start + take.frames)]
-    frames = [
-        _even(frame.rgb(long_side=longest)) for clip in read_clips(video, wanted) for frame in clip
-    ]
+    with take.path.open("rb") as file, open_video(file, _LIMITS) as source:
+        reader = FrameReader(source, read_timeline(source, max_frames=_LIMITS.max_frames))
+        frames = [
+            _even(frame.picture.rgb(long_side=longest))
+            for clip in reader.read(wanted)
+            for frame in clip
+        ]
     return [frame for frame in frames if frame.shape == frames[0].shape]
+
+
+def _timeline_of(path: Path) -> Timeline:
+    with path.open("rb") as file, open_video(file, _LIMITS) as source:
+        return read_timeline(source, max_frames=_LIMITS.max_frames)
 
 
 def _film_portrait(take: Take, rng: np.random.Generator) -> list[Frame]:

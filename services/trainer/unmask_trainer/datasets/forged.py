@@ -136,9 +136,7 @@ def follow_face(video: Path, frames: int) -> Points:
     Raises:
         UnmaskError: When the file cannot be decoded, or the face is missing too often.
     """
-    settings = VisionSettings(
-        clip_length=min(frames, 256), max_clips=-(-frames // 256), detection_side=320
-    )
+    settings = VisionSettings(sampling="all", clip_length=min(frames, 256), detection_side=320)
     tracks = extract_faces(video, settings).tracks
     if not tracks:
         raise _NoSteadyFace(f"no face in {video.name}")
