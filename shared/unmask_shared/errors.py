@@ -222,6 +222,20 @@ class DamagedCrops(UnmaskError):
     action = "Submit the video again; if it happens again, check the object store."
 
 
+# --- Face detectors ---------------------------------------------------------------------------
+
+
+class DetectorUnavailable(UnmaskError):
+    """The face detector that is set needs a model file that is missing or not usable."""
+
+    code = "detector_unavailable"
+    title = "The face detector cannot be used"
+    action = (
+        "Point UNMASK_YUNET_MODEL to face_detection_yunet_2023mar.onnx of OpenCV's model zoo, or "
+        "set UNMASK_FACE_DETECTOR to libfacedetection, which needs no file."
+    )
+
+
 # --- Checkpoints -----------------------------------------------------------------------------
 
 
