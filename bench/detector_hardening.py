@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from detector_candidates import Image
+from detector_boxes import Image
 from detector_truth import Face, only
 
 _SMALL = 0.04

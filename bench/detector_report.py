@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from detector_candidates import Boxes, Candidate, intersection_over_union
+from detector_boxes import Boxes, intersection_over_union
+from detector_candidates import Candidate
 from detector_truth import Face
 
 TAGS = ("small", "profile", "dark", "blurred")

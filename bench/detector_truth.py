@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from detector_candidates import Boxes, Image, intersection_over_union
+from detector_boxes import Boxes, Image, intersection_over_union
 
 # Faces with a shorter side than this are neither asked for nor held against a detector.
 SMALLEST_FACE = 24

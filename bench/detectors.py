@@ -15,9 +15,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from detector_candidates import Boxes, Candidate, Image, MissingPackage, Search, candidates
+from detector_boxes import Boxes, Image, Search
+from detector_candidates import Candidate, candidates
 from detector_frames import SampledFrame, resize, sample_frames
 from detector_hardening import harden
+from detector_packages import MissingPackage
 from detector_report import Finding, Findings, Setup, print_report
 from detector_truth import Face, Truth, agree, only, read_truth
 from threadpoolctl import threadpool_limits
