@@ -283,7 +283,7 @@ def odd_streams() -> Iterator[Hostile]:
 GROUPS: dict[str, Callable[[], Iterator[Hostile]]] = {
     maker.__name__: maker
     for maker in (
-        intact, truncated, truncated_at_boxes, damaged, absurd_sizes, many_frames, playlists, disguises,
-        bombs, odd_times, odd_streams,
+        intact, truncated, truncated_at_boxes, damaged, absurd_sizes, many_frames, playlists,
+        disguises, bombs, odd_times, odd_streams,
     )
 }  # fmt: skip
