@@ -20,9 +20,8 @@ from threadpoolctl import ThreadpoolController
 
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.errors import DetectorUnavailable
-from unmask_shared.vision.landmarks import model_file
 
-DetectorName = Literal["libfacedetection", "yunet", "dlib-hog", "dlib-cnn"]
+DetectorName = Literal["libfacedetection", "yunet", "dlib-hog"]
 
 # libfacedetection's boxes, which hug the face, against the squares of dlib's detector on the same
 # faces: ratio of the square's side to the geometric mean of the box, and how far below its centre
@@ -151,22 +150,6 @@ class DlibHog:
         ]
 
 
-class DlibCnn:
-    """dlib's convolutional detector (King, 2015): a hundred times slower than the others."""
-
-    face_side = 100
-
-    def __init__(self) -> None:
-        self._network = _dlib_network()
-
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """See `FaceDetector.detect`."""
-        return [
-            Detection(box=_square_of(face.rect), confidence=min(max(face.confidence, 0.0), 1.0))
-            for face in self._network(image, 0)
-        ]
-
-
 def make_detector(name: DetectorName, *, yunet_model: Path | None = None) -> FaceDetector:
     """Build the detector of this name.
 
@@ -187,8 +170,6 @@ def make_detector(name: DetectorName, *, yunet_model: Path | None = None) -> Fac
             return YuNet(yunet_model)
         case "dlib-hog":
             return DlibHog()
-        case "dlib-cnn":
-            return DlibCnn()
 
 
 @cache
@@ -235,11 +216,6 @@ def _without_threads_of_opencv() -> Iterator[None]:
 @cache
 def _dlib_scanner() -> Any:
     return dlib.get_frontal_face_detector()
-
-
-@cache
-def _dlib_network() -> Any:
-    return dlib.cnn_face_detection_model_v1(str(model_file("mmod_human_face_detector.dat")))
 
 
 def _square_of(rectangle: Any) -> BoundingBox:

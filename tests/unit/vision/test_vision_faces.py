@@ -70,13 +70,6 @@ def test_libfacedetection_refuses_pictures_that_are_too_large() -> None:
         LibFaceDetection().detect(np.zeros((10, 961, 3), np.uint8))
 
 
-def test_dlib_cnn_finds_a_face_and_where_it_is() -> None:
-    head = Head(portrait=astronaut(), center=(120, 80), eye_distance=45)
-    (face,) = make_detector("dlib-cnn").detect(show(scenery(240, 200), head))
-    assert face.box.center == pytest.approx((120, 80 + 0.5 * 45), abs=0.4 * 45)
-    assert 0.8 < face.confidence <= 1
-
-
 @pytest.fixture
 def bright_spots(tmp_path: Path) -> Path:
     """A model with YuNet's inputs and outputs that takes bright spots for faces."""
@@ -138,7 +131,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.mark.parametrize("name", ["libfacedetection", "yunet", "dlib-hog", "dlib-cnn"])
+@pytest.mark.parametrize("name", ["libfacedetection", "yunet", "dlib-hog"])
 def test_a_detector_that_is_loaded_works_in_forks_that_cannot_open_files(
     name: DetectorName, bright_spots: Path
 ) -> None:
