@@ -22,6 +22,8 @@ _POLL_S = 0.1
 _BAR = 30
 _REASONS = {
     Reason.NO_FACE_FOUND: "no face was found",
+    Reason.NO_FACE_MODEL: "the checkpoint judges whole pictures, not faces",
+    Reason.NO_FULL_FRAME_MODEL: "the checkpoint judges faces, not whole pictures",
     Reason.SCORE_IN_BAND: "the score lies between the thresholds of real and fake",
 }
 

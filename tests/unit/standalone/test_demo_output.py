@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from unmask_shared.videos import Reason
 from unmask_standalone.demo import describe
 
 
@@ -41,14 +42,19 @@ def test_it_names_verdict_faces_segments_model_and_times(finished: dict[str, Any
 
 @pytest.mark.parametrize(
     ("reason", "words"),
-    [("no_face_found", "no face was found"), ("score_in_band", "between the thresholds")],
+    [
+        (Reason.NO_FACE_FOUND, "no face was found"),
+        (Reason.NO_FACE_MODEL, "judges whole pictures"),
+        (Reason.NO_FULL_FRAME_MODEL, "judges faces"),
+        (Reason.SCORE_IN_BAND, "between the thresholds"),
+    ],
 )
 def test_it_says_why_a_verdict_is_inconclusive(
-    finished: dict[str, Any], reason: str, words: str
+    finished: dict[str, Any], reason: Reason, words: str
 ) -> None:
     finished["result"] |= {
         "verdict": "inconclusive",
-        "reason": reason,
+        "reason": reason.value,
         "fake_probability": None,
         "faces": [],
     }
