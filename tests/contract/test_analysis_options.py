@@ -1,5 +1,6 @@
 """What a caller chose, through both stages: real media, a real folder, a real Valkey."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -23,10 +24,12 @@ from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import read_document, write_document
+from unmask_shared.sandbox import SandboxLimits
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import AnalysisOptions, Reason, Result, Verdict, VideoResult
 from unmask_shared.vision.crops import decode_crops
 from unmask_shared.vision.pipeline import VisionSettings
+from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 MODEL_DIR = Path(__file__).parents[2] / "models" / "default"
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -49,14 +52,26 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_video(path, film(FRAMES, heads)).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def sandboxed() -> Iterator[SandboxedExtraction]:
+    with SandboxedExtraction(VisionSettings(), SandboxLimits()) as extraction:
+        yield extraction
+
+
 class Analysis:
     """Both stages, for one accepted video."""
 
     def __init__(
-        self, store: LocalObjectStore, jobs: RedisJobStore, settings: JobSettings, clip: bytes
+        self,
+        store: LocalObjectStore,
+        jobs: RedisJobStore,
+        settings: JobSettings,
+        faces: SandboxedExtraction,
     ) -> None:
-        self.store, self.jobs, self.settings = store, jobs, settings
-        store.put(source_key(ID), clip, content_type="video/mp4")
+        self.store, self.jobs, self.settings, self.faces = store, jobs, settings, faces
+
+    def accept(self, clip: bytes) -> None:
+        self.store.put(source_key(ID), clip, content_type="video/mp4")
 
     def extract(self, options: AnalysisOptions, *, landmark_overlays: bool = True) -> FacesManifest:
         record = record_of(ID).model_copy(update={"options": options})
@@ -67,6 +82,7 @@ class Analysis:
             jobs=self.jobs,
             job_settings=self.settings,
             vision=VisionSettings(),
+            faces=self.faces,
             landmark_overlays=landmark_overlays,
         ).run(ID)
         manifest = read_document(self.store, faces_key(ID), FacesManifest)
@@ -87,9 +103,15 @@ class Analysis:
 
 @pytest.fixture
 def analysis(
-    local_store: LocalObjectStore, job_store: RedisJobStore, job_settings: JobSettings, clip: bytes
+    local_store: LocalObjectStore,
+    job_store: RedisJobStore,
+    job_settings: JobSettings,
+    sandboxed: SandboxedExtraction,
+    clip: bytes,
 ) -> Analysis:
-    return Analysis(local_store, job_store, job_settings, clip)
+    analysis = Analysis(local_store, job_store, job_settings, sandboxed)
+    analysis.accept(clip)
+    return analysis
 
 
 def test_faces_are_judged_and_the_coverage_told(analysis: Analysis) -> None:

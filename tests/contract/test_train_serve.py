@@ -17,6 +17,7 @@ from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import VideoResult
+from unmask_shared.vision.sandboxed import SandboxedExtraction
 from unmask_trainer.datasets.faces import extract_data_set
 from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.evaluation import score_videos
@@ -56,9 +57,14 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
     local_store.put(source_key(ID), path.read_bytes(), content_type="video/mp4")
     write_document(local_store, record_key(ID), record_of(ID))
     job_store.accept(record_of(ID))
-    FaceExtraction(store=local_store, jobs=job_store, job_settings=job_settings, vision=vision).run(
-        ID
-    )
+    with SandboxedExtraction(vision, PreprocessorSettings().sandbox_limits()) as sandboxed:
+        FaceExtraction(
+            store=local_store,
+            jobs=job_store,
+            job_settings=job_settings,
+            vision=vision,
+            faces=sandboxed,
+        ).run(ID)
     FaceClassification(
         store=local_store,
         jobs=job_store,

@@ -1,15 +1,19 @@
 """Settings of the preprocessor worker, beside those that all services share."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from unmask_shared.artifacts import SamplingPolicy
+from unmask_shared.sandbox import SandboxLimits, SyscallFilter, default_filter
 from unmask_shared.vision.faces import DetectorName
 from unmask_shared.vision.pipeline import VisionSettings
 
 _DEFAULTS = VisionSettings()
+_LIMITS = SandboxLimits()
+_MIB = 1024 * 1024
 
 
 class PreprocessorSettings(BaseSettings):
@@ -37,14 +41,42 @@ class PreprocessorSettings(BaseSettings):
             "processed without. The licence of the 68-point model excludes commercial use."
         ),
     ] = True
+    yunet_model: Annotated[
+        Path | None, Field(description="The file of the detector `yunet`, when that is chosen.")
+    ] = None
+    decoder_memory_mb: Annotated[
+        int, Field(ge=128, description="Memory that decoding one video may take, in MiB.")
+    ] = _LIMITS.memory_bytes // _MIB
+    decoder_cpu_s: Annotated[
+        int, Field(ge=1, description="Processor time that one video may take, in seconds.")
+    ] = 600
+    decoder_timeout_s: Annotated[
+        float, Field(gt=0, description="Time that one video may take, in seconds.")
+    ] = 900.0
+    syscall_filter: Annotated[
+        SyscallFilter,
+        Field(
+            description="`required`: decode only under the system call filter; `best-effort`: "
+            "where the kernel has none, warn and go on; `off`: never use it."
+        ),
+    ] = default_filter()
     preprocessor_concurrency: Annotated[int, Field(ge=1)] = 1
 
     def vision(self) -> VisionSettings:
         """The settings in the form that the pipeline takes."""
         return VisionSettings(
             detector=self.face_detector,
+            yunet_model=self.yunet_model,
             crop_size=self.crop_size,
             sampling=self.sampling,
             clip_length=self.clip_length,
             max_clips=self.max_clips,
+        )
+
+    def sandbox_limits(self) -> SandboxLimits:
+        """What decoding one video may use."""
+        return SandboxLimits(
+            memory_bytes=self.decoder_memory_mb * _MIB,
+            cpu_s=self.decoder_cpu_s,
+            wall_s=self.decoder_timeout_s,
         )

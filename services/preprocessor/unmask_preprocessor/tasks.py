@@ -22,7 +22,8 @@ from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
 from unmask_shared.vision.crops import encode_crops, encode_picture, thumbnail_jpeg
-from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings, extract_faces
+from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings
+from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 # Shares of the bar that users see: finding faces and classifying them take about as long.
 PROGRESS_FROM, PROGRESS_TO = 0.02, 0.55
@@ -56,6 +57,7 @@ class FaceExtraction:
         jobs: RedisJobStore,
         job_settings: JobSettings,
         vision: VisionSettings,
+        faces: SandboxedExtraction,
         landmark_overlays: bool = True,
     ) -> None:
         """Prepare to extract faces.
@@ -65,10 +67,12 @@ class FaceExtraction:
             jobs: Live views of the videos.
             job_settings: Leases and attempts.
             vision: How faces are extracted, but for what callers choose.
+            faces: Extracts them.
             landmark_overlays: Whether callers get landmark overlays who ask for them.
         """
         self._store = store
         self._vision = vision
+        self._faces = faces
         self._landmark_overlays = landmark_overlays
         self._runner = StageRunner(
             store=store,
@@ -100,7 +104,7 @@ class FaceExtraction:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             source = Path(folder) / "source"
             self._store.download(source_key(video_id), source)
-            faces = extract_faces(source, settings, report)
+            faces = self._faces.extract(source, settings, report)
         # The manifest is the commit marker, so everything that it names is stored before it.
         write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
 

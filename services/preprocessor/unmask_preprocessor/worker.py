@@ -1,8 +1,10 @@
 """Composition root of the preprocessor: `python -m unmask_preprocessor.worker`."""
 
 import functools
+import threading
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_preprocessor.tasks import FaceExtraction
@@ -13,6 +15,7 @@ from unmask_shared.messages import EXTRACT_FACES
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_shared.stages import StageEnd
+from unmask_shared.vision.sandboxed import SandboxedExtraction
 from unmask_shared.worker import register_stage, run_worker
 
 
@@ -22,6 +25,12 @@ def build_app(
     """Build the Celery application with the stage that this worker runs."""
 
     @functools.cache
+    def faces() -> SandboxedExtraction:
+        return SandboxedExtraction(
+            settings.vision(), settings.sandbox_limits(), syscall_filter=settings.syscall_filter
+        )
+
+    @functools.cache
     def extraction() -> FaceExtraction:
         # Built by each child process for itself: connections do not survive a fork.
         return FaceExtraction(
@@ -29,12 +38,18 @@ def build_app(
             jobs=make_job_store(job_settings),
             job_settings=job_settings,
             vision=settings.vision(),
+            faces=faces(),
             landmark_overlays=settings.landmark_overlays,
         )
 
     def run(video_id: str) -> StageEnd:
         return extraction().run(video_id)
 
+    def load_models(**_: object) -> None:
+        # In a thread: Celery waits seconds for its children, and loading may take longer.
+        threading.Thread(target=faces().start, name="load-models", daemon=True).start()
+
+    worker_process_init.connect(load_models, weak=False)
     celery = make_celery(job_settings)
     register_stage(celery, EXTRACT_FACES, run)
     return celery

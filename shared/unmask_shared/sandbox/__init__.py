@@ -13,7 +13,7 @@ from unmask_shared.sandbox.errors import SandboxFailure
 from unmask_shared.sandbox.limits import SandboxLimits
 from unmask_shared.sandbox.reply import Reply, Serve
 from unmask_shared.sandbox.sandbox import Sandbox
-from unmask_shared.sandbox.seccomp import SyscallFilter
+from unmask_shared.sandbox.seccomp import SyscallFilter, default_filter
 
 __all__ = [
     "Reply",
@@ -23,4 +23,5 @@ __all__ = [
     "SandboxResult",
     "Serve",
     "SyscallFilter",
+    "default_filter",
 ]

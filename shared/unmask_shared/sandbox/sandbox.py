@@ -31,6 +31,7 @@ class Sandbox:
     Args:
         factory: `MODULE:NAME` of the function that makes the job function; see `Serve`. It should
             load all that jobs need, also what is imported late, since they cannot open files.
+        argument: What the factory is called with; by default, nothing.
         limits: What each job may use.
         syscall_filter: What to do where system calls cannot be filtered; by default, `required` on
             Linux and `best-effort` elsewhere.
@@ -40,10 +41,12 @@ class Sandbox:
         self,
         factory: str,
         *,
+        argument: str | None = None,
         limits: SandboxLimits,
         syscall_filter: SyscallFilter | None = None,
     ) -> None:
         self._factory = factory
+        self._argument = argument
         self._limits = limits
         self._filter = syscall_filter or default_filter()
         self._zygote: ZygoteProcess | None = None
@@ -143,7 +146,7 @@ class Sandbox:
             self._drop_zygote()
             zygote = None
         if zygote is None:
-            zygote = self._zygote = ZygoteProcess(self._factory, self._filter)
+            zygote = self._zygote = ZygoteProcess(self._factory, self._argument, self._filter)
             self._warn_of_missing_filter(zygote)
         return zygote
 

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -37,6 +38,7 @@ def main() -> None:
     """Load a job function, then start a job whenever the parent asks."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("factory", help="MODULE:NAME of the function that makes the job function")
+    options.add_argument("argument", nargs="?", help="what that function is called with")
     options.add_argument("--control-fd", type=int, required=True)
     options.add_argument("--parent", type=int, required=True)
     options.add_argument("--filter", choices=["required", "best-effort", "off"], required=True)
@@ -46,7 +48,7 @@ def main() -> None:
     parent_is_gone = (EOFError, ConnectionError)
     with socket.socket(fileno=arguments.control_fd) as control, suppress(*parent_is_gone):
         try:
-            serve = _load(arguments.factory)
+            serve = _load(arguments.factory, arguments.argument)
             missing = "" if arguments.filter == "off" else _missing_filter()
             if missing and arguments.filter == "required":
                 raise FilterUnavailable(missing)  # noqa: TRY301 - told like all that fails here
@@ -124,9 +126,10 @@ class _Zygote:
         return payload, files
 
 
-def _load(factory: str) -> Serve:
+def _load(factory: str, argument: str | None) -> Serve:
     module, _, name = factory.partition(":")
-    serve: Serve = getattr(importlib.import_module(module), name)()
+    make: Callable[..., Serve] = getattr(importlib.import_module(module), name)
+    serve = make() if argument is None else make(argument)
     threads = _count_threads()
     if threads > 1:
         raise RuntimeError(

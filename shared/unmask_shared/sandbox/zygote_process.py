@@ -47,7 +47,7 @@ class ZygoteProcess:
         SandboxUnavailable: It does not start.
     """
 
-    def __init__(self, factory: str, syscall_filter: SyscallFilter) -> None:
+    def __init__(self, factory: str, argument: str | None, syscall_filter: SyscallFilter) -> None:
         self.owner = os.getpid()
         self._control, theirs = socket.socketpair()
         with theirs:
@@ -58,6 +58,7 @@ class ZygoteProcess:
                     *("--parent", str(self.owner)),
                     *("--filter", syscall_filter),
                     factory,
+                    *(() if argument is None else (argument,)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

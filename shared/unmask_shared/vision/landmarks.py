@@ -83,12 +83,6 @@ def _window(scale: float, left: float, top: float, border: float) -> NDArray[np.
     return np.array([[scale, 0.0, border - scale * left], [0.0, scale, border - scale * top]])
 
 
-def warm_up() -> None:
-    """Load the models now; afterwards nothing here opens a file."""
-    _predictor()
-    _embedder()
-
-
 def embed_identity(chip: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Describe whose face a chip shows, with dlib's residual network.
 

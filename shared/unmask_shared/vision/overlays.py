@@ -61,11 +61,6 @@ def draw_landmarks(picture: Picture, box: BoundingBox, landmarks: Landmarks) -> 
     return portrait
 
 
-def warm_up() -> None:
-    """Load the model now; afterwards nothing here opens a file."""
-    _predictor()
-
-
 @cache
 def _predictor() -> Any:
     return dlib.shape_predictor(str(model_file("shape_predictor_68_face_landmarks.dat")))

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from unmask_shared.artifacts import Coverage, FaceMode, SamplingPolicy, VideoInfo
 from unmask_shared.vision.face_track import FaceTrack
-from unmask_shared.vision.faces import DetectorName, make_detector
+from unmask_shared.vision.faces import DetectorName, FaceDetector, make_detector
 from unmask_shared.vision.frames import DecodedFrame, FrameReader
 from unmask_shared.vision.prefetch import prefetch
 from unmask_shared.vision.progress import Progress
@@ -38,6 +38,7 @@ class VisionSettings:
         keep_faceless_frames: With whole pictures, whether those without a face are kept, marked.
         landmark_overlays: Whether to draw the 68 landmarks of each face on a picture of it.
         detector: Which face detector runs. libfacedetection also finds profiles and small faces.
+        yunet_model: The file of the detector `yunet`, which no other detector needs.
         detection_side: Longer side of the picture that is searched, in pixels, up to 960.
         detection_every: Every how many frames of a clip a face is looked up.
         max_faces: Faces followed in one frame, the largest first.
@@ -62,6 +63,7 @@ class VisionSettings:
     keep_faceless_frames: bool = False
     landmark_overlays: bool = False
     detector: DetectorName = "libfacedetection"
+    yunet_model: Path | None = None
     detection_side: int = 480
     detection_every: int = 5
     max_faces: int = 8
@@ -140,6 +142,8 @@ def extract_faces(
     video: Path | BinaryIO,
     settings: VisionSettings,
     on_progress: Callable[[float], None] = _ignore,
+    *,
+    detector: FaceDetector | None = None,
 ) -> FaceTracks:
     """Find, follow and crop every face of a video.
 
@@ -148,6 +152,7 @@ def extract_faces(
         settings: How to extract.
         on_progress: Called with the fraction done, in [0, 1], which only grows, a few times a
             second.
+        detector: Instead of the one that the settings name.
 
     Raises:
         NotAVideo: The first bytes are not those of a known container.
@@ -160,7 +165,7 @@ def extract_faces(
         timeline = read_timeline(source, max_frames=limits.max_frames)
         chosen = plan(timeline, settings.sampling_settings())
         reader = FrameReader(source, timeline)
-        scanner = _make_scanner(settings)
+        scanner = _make_scanner(settings, detector)
         progress = Progress(on_progress)
         work = chosen.cost + chosen.frames
         seen_s: list[list[float]] = []
@@ -207,9 +212,9 @@ class _Scanner(Protocol):
     def faceless_frames(self) -> tuple[int, ...]: ...
 
 
-def _make_scanner(settings: VisionSettings) -> _Scanner:
+def _make_scanner(settings: VisionSettings, detector: FaceDetector | None) -> _Scanner:
     search = FaceSearch(
-        make_detector(settings.detector),
+        detector or make_detector(settings.detector, yunet_model=settings.yunet_model),
         SearchEffort(
             long_side=settings.detection_side,
             every=settings.detection_every,
