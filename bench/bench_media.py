@@ -45,7 +45,7 @@ class BenchClip:
 
     Attributes:
         path: H.264 in MP4.
-        boxes: `(frames, faces, 4)` left, top, right, bottom in pixels, from brow to chin; the
+        boxes: `(frames, faces, 4)` left, top, right, bottom in pixels, from hairline to chin; the
             order of the faces never changes.
     """
 
