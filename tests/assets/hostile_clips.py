@@ -109,3 +109,21 @@ def clips() -> dict[str, bytes]:
         "wmv": clip("asf", "wmv2"),
         "gif": clip("gif", "gif", pix_fmt="rgb8"),
     }
+
+
+@cache
+def other_codecs() -> dict[str, bytes]:
+    """Clips of codecs that the containers may hold as well."""
+    quiet = {"preset": "ultrafast", "x265-params": "log-level=none:pools=none"}
+    fast = {"deadline": "realtime", "cpu-used": "8"}
+    return {
+        "hevc": clip("mp4", "libx265", codec_options=quiet),
+        "vp9": clip("webm", "libvpx-vp9", codec_options=fast),
+        "ffv1": clip("matroska", "ffv1"),
+        "huffyuv": clip("avi", "huffyuv", pix_fmt="yuv422p"),
+        "prores": clip("mov", "prores", pix_fmt="yuv422p10le"),
+        "png": clip("mov", "png", pix_fmt="rgb24"),
+        "qtrle": clip("mov", "qtrle", pix_fmt="rgb24"),
+        "mpeg1video": clip("mpeg", "mpeg1video"),
+        "msmpeg4": clip("avi", "msmpeg4"),
+    }

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hostile_clips import FRAMES, Size, black, clip, clips, remuxed
+from hostile_clips import FRAMES, Size, black, clip, clips, other_codecs, remuxed
 from hostile_parts import (
     alias,
     compressed_moov,
@@ -50,7 +50,7 @@ class Hostile:
 
 def intact() -> Iterator[Hostile]:
     """The clips that the others are made from, to know that those fail for their own reasons."""
-    for name, data in clips().items():
+    for name, data in (clips() | other_codecs()).items():
         yield Hostile(name=name, data=data, readable=True)
 
 
@@ -71,8 +71,8 @@ def truncated_at_boxes() -> Iterator[Hostile]:
 
 
 def damaged() -> Iterator[Hostile]:
-    """Every container with random bytes changed behind its signature."""
-    for name, data in clips().items():
+    """Every container and codec with random bytes changed behind its signature."""
+    for name, data in (clips() | other_codecs()).items():
         for seed in range(FLIP_SEEDS):
             chance = random.Random(f"{name} {seed}")
             flipped = bytearray(data)

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 256 * 1024
 # A job may report as often as it likes; the caller hears of steps, so of at most this many.
-_PROGRESS_STEPS: Final = 1000
+_PROGRESS_STEPS: Final = 20_000
 
 ReportProgress = Callable[[float], None]
 

@@ -20,7 +20,7 @@ class SandboxLimits:
         memory_bytes: Address space beyond that of the process it is forked from. Every thread
             takes 8 MiB of it for its stack.
         cpu_s: Processor time of all threads together, in whole seconds.
-        wall_s: Time from the request to the end of the answer, in seconds.
+        wall_s: Time from the start of the job to the end of its answer, in seconds.
         result_bytes: Length of the result.
 
     Raises:

@@ -93,13 +93,13 @@ class Sandbox:
         """
         # Without a buffer, so that jobs start to read where the file starts.
         with self._one_at_a_time, path.open("rb", buffering=0) as file:
-            deadline = time.monotonic() + self._limits.wall_s
             reader, writer = os.pipe()
             try:
                 try:
                     zygote = self._start_job(request, file.fileno(), writer)
                 finally:
                     os.close(writer)
+                deadline = time.monotonic() + self._limits.wall_s
                 answer = Answer(self._limits, on_progress)
                 try:
                     answer.listen(reader, deadline)
