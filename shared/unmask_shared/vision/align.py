@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask_shared.artifacts import BoundingBox
+
 Landmarks = NDArray[np.float64]
 """`(5, 2)` pixel coordinates, left to right in the picture: see `landmarks.find_landmarks`."""
 
@@ -22,6 +24,13 @@ _FACE_SHAPE: Final = np.array(
 _FACE_SIDE: Final = 2.6
 _FACE_CENTER_DROP: Final = 0.25
 _SMOOTHING_FRAMES: Final = 1.5
+# The square from the hairline to the chin against the box of a detector, over 8,000 frames: ratio
+# of the sides (0.87 to 1.16 in 99 %), and how far its centre lies above the box's, in sides of the
+# box (within 0.23 of it in 99 %).
+_SIDE_IN_BOXES: Final = 1.03
+_CENTER_ABOVE: Final = 0.11
+_MOST_SIDE_ERROR: Final = 0.25
+_MOST_SHIFT: Final = 0.2
 
 
 def template(size: int, margin: float) -> Landmarks:
@@ -83,6 +92,25 @@ def crop_matrix(landmarks: Landmarks, *, size: int, margin: float) -> NDArray[np
         margin: See `template`.
     """
     return similarity(landmarks, template(size, margin))
+
+
+def plausible_landmarks(landmarks: Landmarks, box: BoundingBox) -> Landmarks:
+    """The landmarks, or those of an average face in the box where they cannot be right.
+
+    Args:
+        landmarks: `(5, 2)` as located; behind hands and on profiles they go astray.
+        box: The square that a detector found, or that lies between two of them.
+    """
+    to_unit = similarity(landmarks, _FACE_SHAPE - (0.0, _FACE_CENTER_DROP))
+    side = _FACE_SIDE / float(np.hypot(to_unit[0, 0], to_unit[1, 0])) / box.width
+    middle = np.linalg.solve(to_unit[:, :2], -to_unit[:, 2])
+    expected = np.array(box.center) - (0.0, _CENTER_ABOVE * box.width)
+    shift = float(np.hypot(*(middle - expected))) / box.width
+    if abs(side / _SIDE_IN_BOXES - 1) <= _MOST_SIDE_ERROR and shift <= _MOST_SHIFT:
+        return landmarks
+    unit = _SIDE_IN_BOXES * box.width / _FACE_SIDE
+    average: Landmarks = (_FACE_SHAPE - (0.0, _FACE_CENTER_DROP)) * unit + expected
+    return average
 
 
 def fill_between(known: dict[int, Landmarks]) -> dict[int, Landmarks]:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from unmask_shared.vision.tracks import Tracklet, chain_tracklets
 
 # The model's author calls faces closer than 0.6 the same person. Joining two persons is worse
-# than splitting one, and blurred or dark faces all lie close to each other.
+# than splitting one, and blurred or dark faces all lie close to each other: they are not joined.
 _SAME_PERSON_DISTANCE: Final = 0.5
-_SAME_PERSON_DISTANCE_VAGUE: Final = 0.35
 # Contrast of a chip's edges over its own; above 0.1 in all but crowds and fast dances.
 _LOWEST_SHARPNESS: Final = 0.08
-# Standard deviation of a chip in grey levels; above 12 wherever features can be told by eye.
+# Standard deviation of a chip in grey levels; above 12 wherever features can be told by eye, and
+# below 5 there are none.
 _LOWEST_CONTRAST: Final = 10.0
+_DARKNESS: Final = 5.0
 # Leaves and walls reach 0.75 with libfacedetection; faces that can be judged exceed 0.9. A face
 # that was found in one searched frame only must be a surer one.
 _SURE_CONFIDENCE: Final = 0.8
@@ -44,15 +45,14 @@ class _Person:
         return float(np.linalg.norm(self.identity - other.identity))
 
     def may_be(self, other: "_Person") -> bool:
-        vague = self.vague or other.vague
-        limit = _SAME_PERSON_DISTANCE_VAGUE if vague else _SAME_PERSON_DISTANCE
-        return self.distance(other) <= limit and _numbers(self).isdisjoint(_numbers(other))
+        if self.vague or other.vague or self.distance(other) > _SAME_PERSON_DISTANCE:
+            return False
+        return _numbers(self).isdisjoint(_numbers(other))
 
     def join(self, other: "_Person") -> None:
         chains = self.chains + other.chains
         self.identity = (self.identity * self.chains + other.identity * other.chains) / chains
         self.chains = chains
-        self.vague = self.vague and other.vague
         self.tracklets += other.tracklets
 
 
@@ -65,7 +65,7 @@ def group_by_person(tracklets: Sequence[Tracklet], embed: Embed) -> list[list[Tr
 
     Returns:
         One list per person, in display order and without two tracklets in the same frame. Faces
-        that the detector was not sure of are left out.
+        that the detector was not sure of, or of which nothing can be seen, are left out.
     """
     persons = [chain for chain in chain_tracklets(tracklets) if _is_credible(chain)]
     if len(persons) > 1:
@@ -91,11 +91,9 @@ def _merge(chains: Sequence[list[Tracklet]], embed: Embed) -> list[list[Tracklet
 
 def _recognise(chain: Sequence[Tracklet], embed: Embed) -> _Person:
     sharpest = max((tracklet.chip for tracklet in chain), key=_sharpness)
-    return _Person(
-        tracklets=list(chain),
-        identity=embed(sharpest),
-        vague=_contrast(sharpest) < _LOWEST_CONTRAST or _sharpness(sharpest) < _LOWEST_SHARPNESS,
-    )
+    vague = _contrast(sharpest) < _LOWEST_CONTRAST or _sharpness(sharpest) < _LOWEST_SHARPNESS
+    identity = np.zeros(0) if vague else embed(sharpest)
+    return _Person(tracklets=list(chain), identity=identity, vague=vague)
 
 
 def _sharpness(chip: NDArray[np.uint8]) -> float:
@@ -112,6 +110,8 @@ def _numbers(person: _Person) -> set[int]:
 
 
 def _is_credible(person: Sequence[Tracklet]) -> bool:
+    if max(_contrast(tracklet.chip) for tracklet in person) < _DARKNESS:
+        return False
     detections = sum(frame.detected for tracklet in person for frame in tracklet.frames)
     confidence = max(tracklet.confidence for tracklet in person)
     return confidence >= (_SURE_CONFIDENCE if detections > 1 else _SURE_CONFIDENCE_ONCE)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.vision.faces import Detection
+from unmask_shared.vision.landmarks import embed_identity
 from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 
 _SIDE: Final = 128
@@ -28,14 +29,16 @@ def rehearse(settings: VisionSettings) -> None:
         RuntimeError: Not everything was reached.
     """
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-        path = Path(folder) / "grey.avi"
-        _write_grey_video(path)
+        path = Path(folder) / "noise.avi"
+        _write_noise(path)
         for mode in ("faces", "full_frame"):
             rehearsed = dataclasses.replace(
                 settings, face_mode=mode, smallest_face=1, keep_faceless_frames=True
             )
             if not extract_faces(path, rehearsed, detector=_Imagination()).tracks:
                 raise RuntimeError(f"the rehearsal with {rehearsed} found nothing")
+    # Identities are embedded only where places do not decide.
+    embed_identity(np.zeros((150, 150, 3), np.uint8))
 
 
 class _Imagination:
@@ -52,12 +55,13 @@ class _Imagination:
         ]
 
 
-def _write_grey_video(path: Path) -> None:
+def _write_noise(path: Path) -> None:
     with av.open(path, "w") as container:
         stream: Any = container.add_stream("mpeg4", rate=25)
         stream.width = stream.height = _SIDE
         stream.thread_type = "NONE"
-        grey = np.full((_SIDE, _SIDE, 3), 128, np.uint8)
+        # Something to see, or the faces would be taken for too dark to be told apart.
+        noise = np.random.default_rng(0).integers(0, 255, (_SIDE, _SIDE, 3), dtype=np.uint8)
         for _ in range(_FRAMES):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
         container.mux(stream.encode(None))

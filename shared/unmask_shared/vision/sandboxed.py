@@ -148,5 +148,11 @@ def _import_all_of(package: ModuleType) -> None:
 
 
 def _serve(file: BinaryIO, request: bytes, reply: Reply) -> None:
-    for part in pack_faces(extract_faces(file, unpack_settings(request), reply.progress)):
+    try:
+        faces = extract_faces(file, unpack_settings(request), reply.progress)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(str(error)) from error  # what the sandbox takes for a limit reached
+        raise
+    for part in pack_faces(faces):
         reply.result(part)

@@ -15,6 +15,8 @@ from unmask_shared.vision.faces import Detection, FaceDetector
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.picture import Picture
 
+# Large faces that are smeared by motion are found when the picture is smaller: 88 instead of 74 %.
+_SECOND_LOOK_SIDE: Final = 320
 # A face is looked for in a square this many times as wide as it was.
 _WINDOW: Final = 2.2
 _SAME_FACE_IOU: Final = 0.25
@@ -71,14 +73,17 @@ class FaceSearch:
         """Search whole pictures, in the middle or else at the ends, until there is a face."""
         found = {}
         for position in dict.fromkeys([len(shot) // 2, 0, len(shot) - 1]):
-            found[position] = self.whole(shot[position].picture)
+            picture = shot[position].picture
+            found[position] = self._whole(picture, self._effort.long_side)
+            if not found[position] and self._effort.long_side > _SECOND_LOOK_SIDE:
+                found[position] = self._whole(picture, _SECOND_LOOK_SIDE)
             if found[position]:
                 break
         return found
 
-    def whole(self, picture: Picture) -> list[Detection]:
+    def _whole(self, picture: Picture, long_side: int) -> list[Detection]:
         """Search a whole picture."""
-        image = picture.rgb(long_side=self._effort.long_side)
+        image = picture.rgb(long_side=long_side)
         scale = picture.display.width / image.shape[1]
         faces = [_scaled(detection, scale) for detection in self._detector.detect(image)]
         large = [face for face in faces if face.box.width >= self._effort.smallest_face]
@@ -96,7 +101,7 @@ class FaceSearch:
         for position in positions:
             picture = shot[position].picture
             if len(known) >= _MANY_FACES:
-                found[position] = self.whole(picture)
+                found[position] = self._whole(picture, self._effort.long_side)
                 continue
             seen = [(self._near(picture, face), face, misses) for face, misses in known]
             found[position] = _without_doubles([now for now, _, _ in seen if now is not None])

@@ -7,9 +7,11 @@ from media_factory import Head, astronaut, scenery, show
 from numpy.typing import NDArray
 from vision_helpers import picture_of
 
+from unmask_shared.artifacts import BoundingBox
 from unmask_shared.vision.align import (
     crop_matrix,
     fill_between,
+    plausible_landmarks,
     similarity,
     smooth,
     template,
@@ -128,3 +130,33 @@ def test_landmarks_between_located_ones_lie_on_straight_lines() -> None:
     filled = fill_between(known)
     assert list(filled) == [4, 5, 6, 7]
     assert [points[0, 0] for points in filled.values()] == [0, 4, 8, 9]
+
+
+def _face_in(box: BoundingBox) -> NDArray[np.float64]:
+    """Landmarks of an average face in a detector's box."""
+    astray = np.tile(np.array(box.center), (5, 1)) + np.arange(10).reshape(5, 2) * 0.01
+    return plausible_landmarks(astray, box)
+
+
+def test_landmarks_that_went_astray_give_way_to_an_average_face() -> None:
+    box = BoundingBox(x=100, y=50, width=80, height=80)
+    face = _face_in(box)
+    eyes, nose = face[:4].mean(axis=0), face[4]
+    assert eyes[0] == nose[0] == pytest.approx(140)
+    assert 50 < eyes[1] < 90 < nose[1] < 130
+    assert plausible_landmarks(face, box) is face
+    for factor, shift in ((1.4, 0.0), (0.7, 0.0), (1.0, 25.0)):
+        moved = (face - eyes) * factor + eyes + (shift, 0)
+        assert plausible_landmarks(moved, box) == pytest.approx(face)
+
+
+@given(st.floats(-40, 40), st.floats(0.85, 1.15), st.floats(-8, 8))
+def test_landmarks_of_faces_that_move_in_their_box_are_kept(
+    degrees: float, scale: float, shift: float
+) -> None:
+    box = BoundingBox(x=100, y=50, width=80, height=80)
+    face = _face_in(box)
+    middle = face.mean(axis=0)
+    moved = _moved(face - middle, degrees=degrees, scale=scale, shift=(0, 0)) + middle
+    moved += (shift, 0)
+    assert plausible_landmarks(moved, box) is moved

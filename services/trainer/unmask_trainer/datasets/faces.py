@@ -103,7 +103,7 @@ def _extract(video: LabelledVideo, settings: VisionSettings, cache: Path) -> Fac
 
 
 def _cache_key(path: Path, settings: VisionSettings) -> str:
-    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, asdict(settings)]).encode())
+    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, asdict(settings)], default=str).encode())
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
