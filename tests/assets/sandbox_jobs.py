@@ -136,6 +136,13 @@ def allocate(file: BinaryIO, reply: Reply, argument: str) -> None:
         kept.append(bytearray(16 * 1024 * 1024))
 
 
+def allocate_and_hide(file: BinaryIO, reply: Reply, argument: str) -> None:
+    try:
+        allocate(file, reply, argument)
+    except MemoryError as error:
+        raise SystemError("a call returned a result with an exception set") from error
+
+
 def spin(file: BinaryIO, reply: Reply, argument: str) -> None:
     if argument == "stubbornly":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU})
@@ -210,7 +217,7 @@ def progress_frame(fraction: float = math.nan) -> str:
 JOBS: dict[str, Callable[[BinaryIO, Reply, str], None]] = {
     job.__name__: job
     for job in (
-        echo, describe, attempt, allocate, spin, sleep, close_and_sleep, stop, flood, send_bytes,
-        crash, complain, fail, use_threads, print_something,
+        echo, describe, attempt, allocate, allocate_and_hide, spin, sleep, close_and_sleep, stop,
+        flood, send_bytes, crash, complain, fail, use_threads, print_something,
     )
 }  # fmt: skip

@@ -62,14 +62,21 @@ def _answer(serve: Serve, order: JobOrder, reply: Reply, *, filtered: bool) -> J
             install_filter()
         with open(_INPUT_FD, "rb", buffering=0, closefd=False) as file:
             serve(file, order.request, reply)
-    except MemoryError:
-        return JobExit.OUT_OF_MEMORY
     except (UnreadableVideo, NotAVideo) as error:
         reply.error(error.code, error.detail)
         return JobExit.REFUSED
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent shall hear of it
-        return _report(reply)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent shall hear of it
+        return JobExit.OUT_OF_MEMORY if _lacked_memory(error) else _report(reply)
     return JobExit.DONE
+
+
+def _lacked_memory(error: BaseException | None) -> bool:
+    """Whether an error follows from a MemoryError: C extensions say SystemError then."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _report(reply: Reply) -> JobExit:

@@ -95,9 +95,10 @@ def test_a_crash_is_told(sandbox: Jobs, how: str, name: str) -> None:
 
 
 @pytest.mark.usefixtures("still_usable")
-def test_memory_is_limited(sandbox: Jobs) -> None:
+@pytest.mark.parametrize("job", ["allocate", "allocate_and_hide"])
+def test_memory_is_limited(sandbox: Jobs, job: str) -> None:
     with pytest.raises(VideoTooDemanding, match="200 MiB of memory"):
-        sandbox.run("allocate")
+        sandbox.run(job)
 
 
 @pytest.mark.usefixtures("still_usable")
