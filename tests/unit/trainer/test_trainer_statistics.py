@@ -182,6 +182,18 @@ def test_sound_without_pictures_is_told_apart(tmp_path):
         inspect(write_sound(tmp_path / "song.mp4"))
 
 
+def test_a_video_of_which_nothing_can_be_decoded_is_unreadable(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", pictures(5))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + 4
+    stop = content.index(b"moov") - 4
+    content[start:stop] = bytes(stop - start)
+    path.write_bytes(content)
+
+    with pytest.raises(UnreadableVideo, match="None of the 5 h264 frames can be decoded"):
+        inspect(path)
+
+
 def test_a_file_that_cannot_be_opened_is_unreadable(tmp_path):
     with pytest.raises(UnreadableVideo, match="No such file"):
         inspect(tmp_path / "gone.mp4")

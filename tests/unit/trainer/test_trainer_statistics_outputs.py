@@ -362,3 +362,5 @@ def test_the_bars_have_the_colours_of_their_groups(tmp_path):
     blue, orange = blue_and_orange([*fakes, row("real/a")])
     assert blue > 5 * orange > 0
     assert blue_and_orange(fakes)[1] == 0
+    blue, orange = blue_and_orange([*fakes, *(row(f"real/{number}") for number in range(30))])
+    assert blue == pytest.approx(orange, rel=0.1)  # on top of each other, not before
