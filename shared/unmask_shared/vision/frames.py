@@ -60,6 +60,9 @@ class FrameReader:
         self._at_end = False
         self._stretch = _Stretch(source.packets(), codec=self._codec, packet=0, number=0)
         self._first_stamp = self._stretch.first_stamp
+        # Decoding stamps are known of each key frame, but demuxers seek by presentation stamps.
+        self._delay = self._stretch.delay
+        self._can_seek = timeline.can_seek
 
     def read(self, clips: Sequence[Clip]) -> Iterator[tuple[DecodedFrame, ...]]:
         """Decode the given clips, one after the other.
@@ -129,13 +132,14 @@ class FrameReader:
         self._last_number = self._stretch.number_of_first() - 1
 
     def _stretch_from(self, key: KeyFrame) -> "_Stretch":
-        if self._timeline.can_seek and key.stamp is not None:
-            self._source.seek(key.stamp)
+        if self._can_seek and key.stamp is not None:
+            self._source.seek(key.stamp + self._delay)
             packets = self._source.packets()
-            first = next(packets, None)
-            if first is not None and first.dts == key.stamp:
+            first = _packet_of(packets, key.stamp)
+            if first is not None:
                 return self._new_stretch(chain([first], packets), key)
             # The sample table says what the demuxer does not do.
+            self._can_seek = False
             self._source.rewind()
             self._stretch = _Stretch(self._source.packets(), codec=self._codec, packet=0, number=0)
         return self._new_stretch(self._stretch.skip_to(key.packet), key)
@@ -186,6 +190,14 @@ class FrameReader:
         return max(0.0, float((stamp - self._first_stamp) * self._time_base))
 
 
+def _packet_of(packets: "Iterator[VideoPacket]", stamp: int) -> "VideoPacket | None":
+    """The packet with this decoding stamp, from before it on; None if there is none."""
+    for packet in packets:
+        if packet.dts is None or packet.dts >= stamp:
+            return packet if packet.dts == stamp else None
+    return None
+
+
 class _Stretch:
     """Packets that follow one another in the file, with the numbers of their frames.
 
@@ -215,6 +227,14 @@ class _Stretch:
         self._stamps: list[int] = []
         self._look_ahead()
         self._first = self._pending[0].pts if self._pending else None
+
+    @property
+    def delay(self) -> int:
+        """How much later the first packet's frame is shown than it is decoded."""
+        first = self._pending[0] if self._pending else None
+        if first is None or first.pts is None or first.dts is None:
+            return 0
+        return first.pts - first.dts
 
     @property
     def first_stamp(self) -> int | None:

@@ -34,22 +34,28 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
 @dataclass(kw_only=True)
 class _Person:
-    """Tracklets taken for one person so far; `chains` of them were joined by identity."""
+    """Tracklets taken for one person so far; `chains` of them were joined by identity.
+
+    The identity is None where it cannot be told, or need not be.
+    """
 
     tracklets: list[Tracklet]
-    identity: NDArray[np.float64]
-    vague: bool
+    identity: NDArray[np.float64] | None
     chains: int = 1
 
     def distance(self, other: "_Person") -> float:
+        if self.identity is None or other.identity is None:
+            return np.inf
         return float(np.linalg.norm(self.identity - other.identity))
 
     def may_be(self, other: "_Person") -> bool:
-        if self.vague or other.vague or self.distance(other) > _SAME_PERSON_DISTANCE:
+        if self.distance(other) > _SAME_PERSON_DISTANCE:
             return False
-        return _numbers(self).isdisjoint(_numbers(other))
+        return _numbers(self.tracklets).isdisjoint(_numbers(other.tracklets))
 
     def join(self, other: "_Person") -> None:
+        if self.identity is None or other.identity is None:
+            raise ValueError("persons without identities cannot be joined")
         chains = self.chains + other.chains
         self.identity = (self.identity * self.chains + other.identity * other.chains) / chains
         self.chains = chains
@@ -75,7 +81,13 @@ def group_by_person(tracklets: Sequence[Tracklet], embed: Embed) -> list[list[Tr
 
 def _merge(chains: Sequence[list[Tracklet]], embed: Embed) -> list[list[Tracklet]]:
     """Merge the closest two again and again, never two that are in the same frame."""
-    persons = [_recognise(chain, embed) for chain in chains]
+    numbers = [_numbers(chain) for chain in chains]
+    persons = [
+        _recognise(chain, embed)
+        if any(own.isdisjoint(other) for other in numbers)
+        else _Person(tracklets=list(chain), identity=None)
+        for chain, own in zip(chains, numbers, strict=True)
+    ]
     while True:
         pairs = [pair for pair in combinations(persons, 2) if pair[0].may_be(pair[1])]
         if not pairs:
@@ -92,8 +104,7 @@ def _merge(chains: Sequence[list[Tracklet]], embed: Embed) -> list[list[Tracklet
 def _recognise(chain: Sequence[Tracklet], embed: Embed) -> _Person:
     sharpest = max((tracklet.chip for tracklet in chain), key=_sharpness)
     vague = _contrast(sharpest) < _LOWEST_CONTRAST or _sharpness(sharpest) < _LOWEST_SHARPNESS
-    identity = np.zeros(0) if vague else embed(sharpest)
-    return _Person(tracklets=list(chain), identity=identity, vague=vague)
+    return _Person(tracklets=list(chain), identity=None if vague else embed(sharpest))
 
 
 def _sharpness(chip: NDArray[np.uint8]) -> float:
@@ -105,8 +116,8 @@ def _contrast(chip: NDArray[np.uint8]) -> float:
     return float(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY).std())
 
 
-def _numbers(person: _Person) -> set[int]:
-    return {frame.frame for tracklet in person.tracklets for frame in tracklet.frames}
+def _numbers(tracklets: Sequence[Tracklet]) -> set[int]:
+    return {frame.frame for tracklet in tracklets for frame in tracklet.frames}
 
 
 def _is_credible(person: Sequence[Tracklet]) -> bool:

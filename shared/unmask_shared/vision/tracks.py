@@ -13,10 +13,9 @@ from unmask_shared.artifacts import BoundingBox, FaceFrame
 from unmask_shared.vision.faces import Detection
 
 _SAME_PLACE_IOU: Final = 0.3
-# Gaps of so many frames, or seconds, are bridged by place and looks, the longer ones more
+# Gaps up to so many frames are bridged by place and looks, and longer ones within one setting more
 # strictly: embedding an identity takes 75 ms.
-LONGEST_BRIDGE: Final = 16
-LONGEST_BRIDGE_S: Final = 15.0
+SHORT_GAP: Final = 16
 # Correlation of two aligned crops: neighbouring frames of one person stay above 0.7 in 99 %, two
 # persons below 0.64 in 95 % of the pairs of our trial videos.
 _LIKENESS: Final = 0.65
@@ -174,10 +173,9 @@ def _may_go_on(chain: Sequence[Tracklet], later: Tracklet) -> bool:
         return False
     if last.box.iou(first.box) < _SAME_PLACE_IOU:
         return False
-    if first.frame - last.frame <= LONGEST_BRIDGE:
+    if first.frame - last.frame <= SHORT_GAP:
         return look_alike(earlier.crops[-1], later.crops[0])
-    near = first.time_s - last.time_s <= LONGEST_BRIDGE_S
-    return near and _best_likeness(chain, later) >= _LIKENESS_LATER
+    return _best_likeness(chain, later) >= _LIKENESS_LATER
 
 
 def _best_likeness(chain: Sequence[Tracklet], later: Tracklet) -> float:

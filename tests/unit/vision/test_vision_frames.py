@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from vision_helpers import info_of, read_video, timeline_of
 from unmask_shared.errors import NotAVideo, NoVideoStream, UnreadableVideo, VideoTooDemanding
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.sampling import spread_clips
-from unmask_shared.vision.source import DecodeLimits
+from unmask_shared.vision.source import DecodeLimits, VideoSource
 
 
 def _read(path: Path, clips: Sequence[Sequence[int]]) -> list[DecodedFrame]:
@@ -59,6 +59,25 @@ def test_gaps_between_clips_are_skipped_to_the_right_frames(tmp_path: Path, x264
     assert [frame.number for frame in frames] == expected
     assert [number_in(frame.picture.rgb()) for frame in frames] == expected
     assert [frame.time_s for frame in frames] == pytest.approx([n / 25 for n in expected])
+
+
+def test_an_mp4_is_not_read_between_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(
+        tmp_path / "long.mp4", map(numbered_picture, range(600)), options={"bf": "3"}
+    )
+    read = 0
+    packets = VideoSource.packets
+
+    def counted(source: VideoSource) -> Iterator[object]:
+        nonlocal read
+        for packet in packets(source):
+            read += 1
+            yield packet
+
+    monkeypatch.setattr(VideoSource, "packets", counted)
+    _, frames, _ = read_video(path, spread_clips(600, 8, 3))
+    assert [frame.number for frame in frames] == [*range(8), *range(296, 304), *range(592, 600)]
+    assert read < 200
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
