@@ -1,5 +1,6 @@
 """From stored brightness and colour differences (YCbCr) to RGB, by the standard of the video."""
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -42,6 +43,7 @@ def brightness_scale(*, full_range: bool) -> tuple[float, float]:
     return (1.0, 0.0) if full_range else (255 / 219, -16 * 255 / 219)
 
 
+@cache
 def rgb_matrix(space: int, *, full_range: bool) -> NDArray[np.float32]:
     """The affine map from a stored pixel to RGB, both 0 to 255.
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
+
+from unmask_shared.vision.affine import Affine
 
 # Sample aspect ratios outside of this range are damaged headers, and ones this close to 1 are
 # rounding of the encoder (854 instead of 853.33): neither is worth resampling every pixel.
@@ -41,29 +42,20 @@ class Display:
         """Height of the shown picture, in pixels."""
         return self.stored_width if self.quarter_turns % 2 else self.stored_height
 
-    def to_stored(self, width: int, height: int) -> NDArray[np.float64]:
-        """Where the shown points lie in a stored picture.
+    def to_stored(self) -> Affine:
+        """Where the shown points lie in the stored picture, whose sides are taken as 1.
 
-        Args:
-            width: Of the stored picture, in pixels: any size is stretched to this display.
-            height: The same.
-
-        Returns:
-            The `(3, 3)` affine matrix from the shown picture to the stored one. The corner of the
-            first pixel is (0, 0) in both, its centre (0.5, 0.5).
+        Pictures of any size are stretched to this display so. In pixels of the shown picture, the
+        corner of the first one is (0, 0).
         """
-        w, h = float(self.stored_width), float(self.stored_height)
+        x, y = 1 / self.width, 1 / self.height
         turned_back = (
-            [[1, 0, 0], [0, 1, 0]],
-            [[0, 1, 0], [-1, 0, h]],
-            [[-1, 0, w], [0, -1, h]],
-            [[0, -1, w], [1, 0, 0]],
+            Affine(x, 0, 0, 0, y, 0),
+            Affine(0, y, 0, -x, 0, 1),
+            Affine(-x, 0, 1, 0, -y, 1),
+            Affine(0, -y, 1, x, 0, 0),
         )[self.quarter_turns]
-        matrix = np.array([*turned_back, [0, 0, 1]], dtype=np.float64)
-        if self.mirrored:
-            matrix = np.array([[-1, 0, w], [0, 1, 0], [0, 0, 1]]) @ matrix
-        stretched: NDArray[np.float64] = np.diag([width / w, height / h, 1.0]) @ matrix
-        return stretched
+        return Affine(-1, 0, 1, 0, 1, 0).after(turned_back) if self.mirrored else turned_back
 
 
 def display_of(picture: VideoFrame, sample_aspect_ratio: float | None) -> Display:

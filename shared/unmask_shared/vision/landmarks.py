@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox
-from unmask_shared.vision.align import Landmarks, plausible_landmarks
+from unmask_shared.vision.align import Landmarks
 from unmask_shared.vision.picture import Picture
 
 # The predictor rounds to whole pixels and compares single pixels, so every face is brought to the
@@ -50,7 +50,8 @@ def find_landmarks(picture: Picture, box: BoundingBox) -> Landmarks:
     shape = _predictor()(patch, dlib.rectangle(first, first, last, last))
     points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
     points = points[list(_LEFT_TO_RIGHT)]
-    return plausible_landmarks((points - border) / scale + (box.x, box.y), box)
+    landmarks: Landmarks = (points - border) / scale + (box.x, box.y)
+    return landmarks
 
 
 def identity_chip(picture: Picture, box: BoundingBox, landmarks: Landmarks) -> NDArray[np.uint8]:

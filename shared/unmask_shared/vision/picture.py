@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
+from unmask_shared.vision.affine import Affine, scaling, shift
 from unmask_shared.vision.colours import (
     BT601,
     brightness_scale,
@@ -55,6 +56,7 @@ class Picture:
             display: That of the stream; pictures of another size are stretched to it.
         """
         self.display = display
+        self._to_stored = display.to_stored().after(shift(0.5, 0.5))
         full_range = has_full_range(frame)
         space = colour_space(frame)
         if frame.format.name not in _PLANAR:
@@ -85,10 +87,11 @@ class Picture:
             `(height, width, 3)` uint8 RGB, contiguous.
         """
         source = self._from_patch(matrix)
-        borders = (self._black, _NEUTRAL, _NEUTRAL)
-        samples = [
-            pyramid.sample(source, width, height, border=border, fine=fine)
-            for pyramid, border in zip(self._pyramids, borders, strict=True)
+        brightness, *colours = self._pyramids
+        samples = [brightness.sample(source, width, height, border=self._black, fine=fine)]
+        # Colours are stored coarsely, and nobody sees them sharply.
+        samples += [
+            plane.sample(source, width, height, border=_NEUTRAL, fine=False) for plane in colours
         ]
         return np.asarray(cv2.transform(cv2.merge(samples), self._rgb), np.uint8)
 
@@ -119,9 +122,18 @@ class Picture:
         return self.patch(self._shrinking(width, height), width, height)
 
     def thumbnail(self, long_side: int) -> NDArray[np.uint8]:
-        """The whole picture, small and grey, `(H, W)` uint8."""
-        width, height = self._fit(long_side)
-        return self.grey_patch(self._shrinking(width, height), width, height)
+        """Brightness of the stored picture, small, `(H, W)` uint8; for comparisons only.
+
+        Neither turned nor scaled to grey levels, and of every few pixels only, since all frames are
+        compared with their neighbours.
+        """
+        plane = self._pyramids[0].plane
+        step = max(1, max(plane.shape) // (4 * long_side))
+        sparse = np.ascontiguousarray(plane[::step, ::step])
+        shrink = min(1.0, long_side / max(sparse.shape))
+        rows, columns = (max(1, round(side * shrink)) for side in sparse.shape)
+        small = cv2.resize(sparse, (columns, rows), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.uint8)
 
     def _fit(self, long_side: int | None) -> tuple[int, int]:
         width, height = self.display.width, self.display.height
@@ -132,50 +144,43 @@ class Picture:
         x, y = width / self.display.width, height / self.display.height
         return np.array([[x, 0.0, x / 2 - 0.5], [0.0, y, y / 2 - 0.5]])
 
-    def _from_patch(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """From points of a patch to the picture with both sides taken as 1, corner to corner."""
-        shown = _SHIFT_TO_CENTER @ np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))
-        source: NDArray[np.float64] = self.display.to_stored(1, 1) @ shown
-        return source
-
-
-_SHIFT_TO_CENTER: Final = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+    def _from_patch(self, matrix: NDArray[np.float64]) -> Affine:
+        """From points of a patch to the stored picture with both sides taken as 1."""
+        return self._to_stored.after(Affine.of(matrix).inverse())
 
 
 class _Pyramid:
     """One plane, and what is left of it after halving it again and again, made when needed."""
 
     def __init__(self, plane: Plane) -> None:
+        self.plane = plane
         self._levels = [plane]
 
-    def sample(
-        self, source: NDArray[np.float64], width: int, height: int, *, border: int, fine: bool
-    ) -> Plane:
+    def sample(self, source: Affine, width: int, height: int, *, border: int, fine: bool) -> Plane:
         """The samples of a patch.
 
         Args:
-            source: `(3, 3)`, from points of the patch to the plane with both sides taken as 1.
+            source: From points of the patch to the plane with both sides taken as 1.
             width: Of the patch.
             height: Of the patch.
             border: Value of what lies outside.
             fine: Average several samples for each pixel where the plane has more.
         """
         rows, columns = self._levels[0].shape
-        matrix = np.diag([columns, rows, 1.0]) @ source
-        step = math.sqrt(abs(np.linalg.det(matrix[:2, :2])))
+        step = math.sqrt(source.area * rows * columns)
         level = max(0, math.floor(math.log2(step))) if step > 1 else 0
         level, plane = self._level(level)
-        matrix = np.diag([0.5**level, 0.5**level, 1.0]) @ matrix
+        to_plane = scaling(columns / 2**level, rows / 2**level).after(source)
         method = cv2.INTER_LINEAR
         if fine and step > _COARSE:
             canvas = _warp(
-                plane, _twice(matrix), (2 * width, 2 * height), method=method, border=border
+                plane, to_plane.after(_HALF), (2 * width, 2 * height), method=method, border=border
             )
             halved = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
             return np.asarray(halved, np.uint8)
         if fine:
             method = cv2.INTER_CUBIC
-        return _warp(plane, matrix, (width, height), method=method, border=border)
+        return _warp(plane, to_plane, (width, height), method=method, border=border)
 
     def _level(self, wanted: int) -> tuple[int, Plane]:
         while len(self._levels) <= wanted and min(self._levels[-1].shape) >= 2:
@@ -184,22 +189,16 @@ class _Pyramid:
         return level, self._levels[level]
 
 
-def _twice(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From the points of a canvas with twice as many pixels a side, centres kept."""
-    finer: NDArray[np.float64] = matrix @ _HALF
-    return finer
-
-
-_HALF: Final = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25], [0.0, 0.0, 1.0]])
+# From the points of a canvas with twice as many pixels a side, centres kept.
+_HALF: Final = Affine(0.5, 0.0, -0.25, 0.0, 0.5, -0.25)
 
 
 def _warp(
-    plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, method: int, border: int
+    plane: Plane, to_plane: Affine, size: tuple[int, int], *, method: int, border: int
 ) -> Plane:
-    to_plane = matrix[:2] - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
     samples = cv2.warpAffine(
         plane,
-        to_plane,
+        shift(-0.5, -0.5).after(to_plane).matrix(),
         size,
         flags=method | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,

@@ -72,7 +72,7 @@ class VisionSettings:
     crop_margin: float = 0.15
     sampling: SamplingPolicy = "clips"
     clip_length: int = 16
-    clip_period_s: float = 1.25
+    clip_period_s: float = 2.0
     min_clips: int = 4
     max_clips: int = 16
     max_decoded: int = 6000

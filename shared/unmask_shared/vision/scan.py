@@ -2,29 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from unmask_shared.artifacts import BoundingBox, FaceFrame, Point
-from unmask_shared.vision.align import Landmarks, crop_matrix, fill_between, smooth
+from unmask_shared.artifacts import FaceFrame, Point
+from unmask_shared.vision.align import Landmarks, crop_matrix
 from unmask_shared.vision.face_track import FaceTrack
 from unmask_shared.vision.faces import Detection
 from unmask_shared.vision.frames import DecodedFrame
-from unmask_shared.vision.landmarks import embed_identity, find_landmarks, identity_chip
+from unmask_shared.vision.landmarks import embed_identity, identity_chip
 from unmask_shared.vision.overlays import draw_landmarks
+from unmask_shared.vision.paths import follow
 from unmask_shared.vision.persons import group_by_person
 from unmask_shared.vision.search import FaceSearch
 from unmask_shared.vision.shots import Shot, ShotSplitter
 from unmask_shared.vision.tracks import (
     Tracklet,
-    interpolate_boxes,
     link_detections,
     split_where_looks_change,
 )
-
-# Landmarks are located in every so many frames; heads are slower than that.
-_LANDMARKS_EVERY: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +58,7 @@ class FaceScanner:
         """
         self._searched += [frame.number for frame in frames]
         for shot in self._splitter.split(clip, frames):
-            for face in link_detections(self._search.search(shot.frames)):
+            for face in link_detections(self._search.search(shot)):
                 self._tracklets += self._crop(shot, face)
 
     def tracks(self) -> tuple[FaceTrack, ...]:
@@ -82,8 +78,7 @@ class FaceScanner:
 
     def _crop(self, shot: Shot, face: Mapping[int, Detection]) -> Iterator[Tracklet]:
         """Crop one face, in parts where its looks say that another person took its place."""
-        boxes = interpolate_boxes(face)
-        landmarks = _follow_landmarks(shot, boxes)
+        landmarks, boxes = follow(shot.frames, face)
         crops = {
             position: shot.frames[position].picture.patch(
                 crop_matrix(points, size=self._form.size, margin=self._form.margin),
@@ -116,17 +111,6 @@ class FaceScanner:
                 confidence=face[surest].confidence,
                 setting=shot.setting,
             )
-
-
-def _follow_landmarks(shot: Shot, boxes: Mapping[int, BoundingBox]) -> dict[int, Landmarks]:
-    """Landmarks at every position of the boxes, steady from frame to frame."""
-    first, last = min(boxes), max(boxes)
-    located = {
-        position: find_landmarks(shot.frames[position].picture, boxes[position])
-        for position in {*range(first, last, _LANDMARKS_EVERY), last}
-    }
-    filled = fill_between(located)
-    return dict(zip(filled, smooth(np.stack(list(filled.values()))), strict=True))
 
 
 def _as_points(landmarks: Landmarks) -> tuple[Point, Point, Point, Point, Point]:

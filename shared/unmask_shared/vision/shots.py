@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +18,10 @@ _THUMBNAIL_SIDE: Final = 64
 _CERTAIN_CUT: Final = 40.0
 _POSSIBLE_CUT: Final = 10.0
 _STANDS_OUT: Final = 5.0
-# Correlation of two thumbnails with frames between them that were not looked at: above 0.55 in
-# 95 % within one shot, below 0.49 in 95 % from video to video.
+# Correlation of two coarse thumbnails with frames between them that were not looked at: above 0.5
+# in 97 % within one shot, below it in 94 % from video to video.
 _SAME_SETTING: Final = 0.5
+_COARSE_SIDE: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,5 +86,13 @@ def _difference(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
 
 
 def _correlation(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
-    a, b = (thumbnail - thumbnail.mean() for thumbnail in (first, second))
+    a, b = _coarse(first), _coarse(second)
     return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + np.finfo(float).eps))
+
+
+def _coarse(thumbnail: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Large forms only, with mean 0: a camera that pans a little shows the same."""
+    shrink = _COARSE_SIDE / max(thumbnail.shape)
+    rows, columns = (max(1, round(side * shrink)) for side in thumbnail.shape)
+    coarse = cv2.resize(thumbnail.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(coarse - coarse.mean(), np.float32)

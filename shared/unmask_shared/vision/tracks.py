@@ -1,5 +1,6 @@
 """Following faces from frame to frame by where they are and what they look like."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,9 @@ _LIKENESS_NEXT: Final = 0.5
 # After longer gaps, the best of some moments of each counts: 88 % of the clips of one person reach
 # this, 0.25 % of two persons' clips.
 _LIKENESS_LATER: Final = 0.85
+# Who moved on by up to so many widths in the meantime must look all the more the same.
+_LIKENESS_ELSEWHERE: Final = 0.92
+_FARTHEST_ELSEWHERE: Final = 2.0
 _MOMENTS: Final = 3
 _REMEMBERED_TRACKLETS: Final = 3
 _LIKENESS_SIDE: Final = 24
@@ -154,11 +158,11 @@ def chain_tracklets(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
     chains: list[list[Tracklet]] = []
     for tracklet in tracklets:
         candidates = [
-            (chain[-1].frames[-1].box.iou(tracklet.frames[0].box), chain)
+            (_distance(chain[-1].frames[-1].box, tracklet.frames[0].box), chain)
             for chain in chains
             if _may_go_on(chain, tracklet)
         ]
-        _, chain = max(candidates, key=lambda pair: pair[0], default=(0.0, None))
+        _, chain = min(candidates, key=lambda pair: pair[0], default=(0.0, None))
         if chain is None:
             chains.append([tracklet])
         else:
@@ -171,11 +175,19 @@ def _may_go_on(chain: Sequence[Tracklet], later: Tracklet) -> bool:
     last, first = earlier.frames[-1], later.frames[0]
     if earlier.setting != later.setting or first.frame <= last.frame:
         return False
-    if last.box.iou(first.box) < _SAME_PLACE_IOU:
-        return False
+    overlap = last.box.iou(first.box)
     if first.frame - last.frame <= SHORT_GAP:
-        return look_alike(earlier.crops[-1], later.crops[0])
-    return _best_likeness(chain, later) >= _LIKENESS_LATER
+        return overlap >= _SAME_PLACE_IOU and look_alike(earlier.crops[-1], later.crops[0])
+    if _distance(last.box, first.box) > _FARTHEST_ELSEWHERE:
+        return False
+    needed = _LIKENESS_LATER if overlap >= _SAME_PLACE_IOU else _LIKENESS_ELSEWHERE
+    return _best_likeness(chain, later) >= needed
+
+
+def _distance(first: BoundingBox, second: BoundingBox) -> float:
+    """Of two boxes' centres, in widths of the smaller one."""
+    (ax, ay), (bx, by) = first.center, second.center
+    return math.hypot(ax - bx, ay - by) / min(first.width, second.width)
 
 
 def _best_likeness(chain: Sequence[Tracklet], later: Tracklet) -> float:

@@ -35,7 +35,7 @@ class WholeFrames:
     def scan(self, clip: int, frames: Sequence[DecodedFrame]) -> None:
         """Take the frames of a clip."""
         for shot in self._splitter.split(clip, frames):
-            faces = link_detections(self._search.search(shot.frames))
+            faces = link_detections(self._search.search(shot))
             with_face = {position for face in faces for position in interpolate_boxes(face)}
             for position, frame in enumerate(shot.frames):
                 self._take(clip, frame, shows_face=position in with_face)

@@ -10,10 +10,10 @@ from vision_helpers import picture_of
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.vision.align import (
     crop_matrix,
-    fill_between,
-    plausible_landmarks,
+    put_astray_right,
     similarity,
     smooth,
+    squares_of,
     template,
 )
 from unmask_shared.vision.faces import DlibHog
@@ -125,29 +125,24 @@ def test_an_aligned_image_is_not_touched() -> None:
     assert np.abs(crop.astype(int) - image).mean() < 3
 
 
-def test_landmarks_between_located_ones_lie_on_straight_lines() -> None:
-    known = {4: np.zeros((5, 2)), 6: np.full((5, 2), 8.0), 7: np.full((5, 2), 9.0)}
-    filled = fill_between(known)
-    assert list(filled) == [4, 5, 6, 7]
-    assert [points[0, 0] for points in filled.values()] == [0, 4, 8, 9]
-
-
 def _face_in(box: BoundingBox) -> NDArray[np.float64]:
     """Landmarks of an average face in a detector's box."""
-    astray = np.tile(np.array(box.center), (5, 1)) + np.arange(10).reshape(5, 2) * 0.01
-    return plausible_landmarks(astray, box)
+    return put_astray_right(np.zeros((1, 5, 2)) + np.arange(10).reshape(5, 2), [box])[0]
 
 
 def test_landmarks_that_went_astray_give_way_to_an_average_face() -> None:
     box = BoundingBox(x=100, y=50, width=80, height=80)
     face = _face_in(box)
     eyes, nose = face[:4].mean(axis=0), face[4]
-    assert eyes[0] == nose[0] == pytest.approx(140)
+    assert eyes[0] == pytest.approx(140)
+    assert nose[0] == pytest.approx(140)
     assert 50 < eyes[1] < 90 < nose[1] < 130
-    assert plausible_landmarks(face, box) is face
-    for factor, shift in ((1.4, 0.0), (0.7, 0.0), (1.0, 25.0)):
-        moved = (face - eyes) * factor + eyes + (shift, 0)
-        assert plausible_landmarks(moved, box) == pytest.approx(face)
+    astray = [
+        (face - eyes) * factor + eyes + (shift, 0)
+        for factor, shift in ((1.6, 0.0), (0.5, 0.0), (1.0, 25.0))
+    ]
+    corrected = put_astray_right(np.stack([*astray, face]), [box] * 4)
+    assert corrected == pytest.approx(np.stack([face] * 4))
 
 
 @given(st.floats(-40, 40), st.floats(0.85, 1.15), st.floats(-8, 8))
@@ -157,6 +152,21 @@ def test_landmarks_of_faces_that_move_in_their_box_are_kept(
     box = BoundingBox(x=100, y=50, width=80, height=80)
     face = _face_in(box)
     middle = face.mean(axis=0)
-    moved = _moved(face - middle, degrees=degrees, scale=scale, shift=(0, 0)) + middle
-    moved += (shift, 0)
-    assert plausible_landmarks(moved, box) is moved
+    moved = _moved(face - middle, degrees=degrees, scale=scale, shift=(shift, 0)) + middle
+    assert np.array_equal(put_astray_right(moved[None], [box])[0], moved)
+
+
+@given(
+    degrees=st.floats(-180, 180),
+    scale=st.floats(0.1, 10),
+    shift=st.tuples(st.floats(-1000, 1000), st.floats(-1000, 1000)),
+)
+def test_the_square_of_a_face_goes_with_it(
+    degrees: float, scale: float, shift: tuple[float, float]
+) -> None:
+    upright = template(100, 0.0)
+    moved = _moved(upright, degrees=degrees, scale=scale, shift=shift)
+    ((center,), (side,)) = squares_of(moved[None])
+    middle = _moved(np.full((1, 2), 49.5), degrees=degrees, scale=scale, shift=shift)[0]
+    assert center == pytest.approx(middle, abs=1e-6)
+    assert side == pytest.approx(100 * scale)

@@ -52,7 +52,7 @@ def test_a_moving_face_is_followed_to_the_pixel(tmp_path: Path, detector: Detect
     assert _frame_numbers(track) == list(range(32))
     assert [frame.clip for frame in track.frames] == [0] * 16 + [1] * 16
     seen = [frame.frame for frame in track.frames[:16] if frame.detected]
-    assert seen == [0, 3, 8, 13, 15]
+    assert seen == [0, 5, 10, 15]
     for frame in track.frames:
         (head,) = _nodding(frame.frame)
         assert frame.time_s == pytest.approx(frame.frame / 25)
@@ -141,10 +141,10 @@ def test_a_face_that_comes_inside_a_clip_is_found_from_the_next_searched_frame(
     tmp_path: Path,
 ) -> None:
     def heads(number: int) -> list[Head]:
-        return [Head(portrait=astronaut(), center=(160, 110))] if number >= 4 else []
+        return [Head(portrait=astronaut(), center=(160, 110))] if number >= 6 else []
 
     (track,) = _extract(tmp_path, 16, heads).tracks
-    assert _frame_numbers(track) == list(range(8, 16))
+    assert _frame_numbers(track) == list(range(10, 16))
 
 
 def test_a_video_without_faces_has_no_tracks(tmp_path: Path) -> None:
