@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import av
 import cv2
@@ -136,6 +138,44 @@ def test_a_folder_without_videos_is_explained_to_the_user(tmp_path, capsys):
 def test_nothing_to_forge_is_explained_to_the_user(tmp_path, capsys):
     assert main(["forge", "--out", str(tmp_path)]) == 2
     assert "nothing to forge" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["forge", "stats", "demo-media"])
+def test_commands_that_need_no_network_do_not_wait_for_torch(command):
+    script = (
+        "import sys\n"
+        "from unmask_trainer.__main__ import main\n"
+        "try:\n"
+        "    main([sys.argv[1], '--help'])\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, command], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"unmask_trainer {command}" in done.stdout
+    assert "options:" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "publish"])
+def test_every_other_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+
+    assert ended.value.code == 0
+    assert f"unmask_trainer {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nope"], ["sta", "--help"]])
+def test_unknown_commands_are_refused_with_those_that_there_are(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
 
 
 def test_demo_media_is_the_same_each_time_and_shows_one_face(tmp_path):

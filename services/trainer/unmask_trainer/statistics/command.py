@@ -16,7 +16,7 @@ from unmask_trainer.statistics.survey import find_videos, survey_videos
 from unmask_trainer.statistics.tables import write_tables
 
 
-def add_statistics(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with all below it")
     parser.add_argument("--out", type=Path, default=Path("runs/statistics"), metavar="DIR")
