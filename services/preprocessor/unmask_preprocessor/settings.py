@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from unmask_shared.artifacts import SamplingPolicy
 from unmask_shared.sandbox import SandboxLimits, SyscallFilter, default_filter
+from unmask_shared.settings import JobSettings
 from unmask_shared.vision.faces import DetectorName
 from unmask_shared.vision.pipeline import VisionSettings
 
@@ -51,7 +52,11 @@ class PreprocessorSettings(BaseSettings):
         int, Field(ge=1, description="Processor time that one video may take, in seconds.")
     ] = 600
     decoder_timeout_s: Annotated[
-        float, Field(gt=0, description="Time that one video may take, in seconds.")
+        float,
+        Field(
+            gt=0,
+            description="Time that one video may take, in seconds; below the time limit of stages.",
+        ),
     ] = 900.0
     syscall_filter: Annotated[
         SyscallFilter,
@@ -72,6 +77,18 @@ class PreprocessorSettings(BaseSettings):
             clip_length=self.clip_length,
             max_clips=self.max_clips,
         )
+
+    def check_stage_time_limit(self, jobs: JobSettings) -> None:
+        """Make sure that a slow video fails with a reason, and does not look like a crash.
+
+        Raises:
+            ValueError: Celery would kill the worker before the decoder's time is over.
+        """
+        if self.decoder_timeout_s >= jobs.stage_time_limit_s:
+            raise ValueError(
+                f"UNMASK_DECODER_TIMEOUT_S ({self.decoder_timeout_s:g}) must be below "
+                f"UNMASK_STAGE_TIME_LIMIT_S ({jobs.stage_time_limit_s})"
+            )
 
     def sandbox_limits(self) -> SandboxLimits:
         """What decoding one video may use."""

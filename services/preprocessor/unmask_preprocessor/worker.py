@@ -22,7 +22,12 @@ from unmask_shared.worker import register_stage, run_worker
 def build_app(
     settings: PreprocessorSettings, job_settings: JobSettings, store_settings: StoreSettings
 ) -> Celery:
-    """Build the Celery application with the stage that this worker runs."""
+    """Build the Celery application with the stage that this worker runs.
+
+    Raises:
+        ValueError: The settings contradict each other.
+    """
+    settings.check_stage_time_limit(job_settings)
 
     @functools.cache
     def faces() -> SandboxedExtraction:

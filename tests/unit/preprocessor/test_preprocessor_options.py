@@ -4,6 +4,8 @@ import pytest
 
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_preprocessor.tasks import settings_for
+from unmask_preprocessor.worker import build_app
+from unmask_shared.settings import JobSettings, StoreSettings
 from unmask_shared.videos import AnalysisOptions
 from unmask_shared.vision.pipeline import VisionSettings
 
@@ -57,3 +59,13 @@ def test_settings_that_mean_nothing_are_refused(
     monkeypatch.setenv(f"UNMASK_{name}", value)
     with pytest.raises(ValueError, match=name.lower()):
         PreprocessorSettings()
+
+
+def test_a_decoder_must_give_up_before_its_worker_is_killed() -> None:
+    assert PreprocessorSettings().decoder_timeout_s < JobSettings().stage_time_limit_s
+    with pytest.raises(ValueError, match=r"UNMASK_DECODER_TIMEOUT_S \(60\) must be below"):
+        build_app(
+            PreprocessorSettings(decoder_timeout_s=60),
+            JobSettings(stage_time_limit_s=60),
+            StoreSettings(),
+        )
