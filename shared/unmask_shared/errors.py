@@ -295,8 +295,8 @@ class SandboxUnavailable(DependencyUnavailable):
     code = "sandbox_unavailable"
     title = "Videos cannot be decoded safely at the moment"
     action = (
-        "The operator's log has the reason; on a system without seccomp, the sandbox's system call "
-        "filter can be set to best-effort."
+        "The operator's log has the reason; on a system without seccomp, "
+        "UNMASK_SYSCALL_FILTER=best-effort decodes without the system call filter."
     )
 
 

@@ -74,7 +74,7 @@ class AnalysisOptions(_Document):
         bool,
         Field(
             description="With `face_mode=full_frame`, also judge pictures that show no face; they "
-            "are left out otherwise.",
+            "are left out otherwise. Accepted without effect with `face_mode=faces`.",
             examples=[False],
         ),
     ] = False
@@ -83,7 +83,8 @@ class AnalysisOptions(_Document):
         Field(
             description="Draw the 68 landmarks of each face on a picture of it, unless the "
             "operator turned that off. They come from dlib's model, trained on iBUG 300-W, whose "
-            "licence excludes commercial use. The verdict does not depend on them.",
+            "licence excludes commercial use. The verdict does not depend on them. Accepted "
+            "without effect with `face_mode=full_frame`.",
             examples=[True],
         ),
     ] = False
