@@ -57,7 +57,10 @@ def test_what_it_prints_goes_nowhere(sandbox: Jobs, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_the_filter_the_other_limits_hold(tmp_path: Path) -> None:
+def test_without_the_filter_the_other_limits_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where jobs create files, if only empty ones
     with jobs(tmp_path, syscall_filter="off") as sandbox:
         assert sandbox.run("attempt", "list a folder").data == b"nothing happened"
         assert sandbox.run("attempt", "create a file").data == b"OSError"  # of no length
