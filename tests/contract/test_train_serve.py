@@ -20,7 +20,7 @@ from unmask_shared.videos import VideoResult
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 from unmask_trainer.datasets.faces import extract_data_set
 from unmask_trainer.datasets.labelled import LabelledVideo
-from unmask_trainer.evaluation import score_videos
+from unmask_trainer.evaluation.scoring import score_videos
 
 MODEL_DIR = Path(__file__).parents[2] / "models" / "default"
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -27,7 +27,7 @@ from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
-from unmask_trainer.evaluation import (
+from unmask_trainer.evaluation.scoring import (
     clip_logits,
     evaluate,
     score_videos,

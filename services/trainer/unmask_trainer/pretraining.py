@@ -20,7 +20,7 @@ from unmask_shared.model.transforms import CropTransform
 from unmask_trainer.augmentations import augment, draw_augmentation, warp
 from unmask_trainer.datasets.faces import FaceClips
 from unmask_trainer.datasets.fresh import FreshForgeries
-from unmask_trainer.metrics import roc_auc
+from unmask_trainer.evaluation.decisions import roc_auc
 from unmask_trainer.training import warm_up_then_cosine
 
 _VALIDATION_SEED = 7

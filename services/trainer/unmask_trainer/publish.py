@@ -7,7 +7,7 @@ from unmask_shared.model.card import CardDraft, Evaluation, ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.vision.pipeline import VisionSettings
-from unmask_trainer.evaluation import ScoredVideo, evaluate, score_videos
+from unmask_trainer.evaluation.scoring import ScoredVideo, evaluate, score_videos
 from unmask_trainer.experiment import Description, load_faces
 
 

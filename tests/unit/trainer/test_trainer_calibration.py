@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from unmask_shared.model.scoring import calibrated_probability
 from unmask_trainer.calibration import choose_thresholds, fit_temperature
-from unmask_trainer.metrics import confusion, roc_auc
+from unmask_trainer.evaluation.decisions import confusion, roc_auc
 
 
 def noisy_logits(overconfidence, n=4000):

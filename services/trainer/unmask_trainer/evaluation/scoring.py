@@ -11,7 +11,7 @@ from unmask_shared.model.card import Evaluation
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model.scoring import Thresholds, calibrated_probability, face_probability
 from unmask_trainer.datasets.faces import FaceClips
-from unmask_trainer.metrics import confusion, roc_auc
+from unmask_trainer.evaluation.decisions import confusion, roc_auc
 
 
 @dataclass(frozen=True, kw_only=True)
