@@ -231,6 +231,44 @@ def test_settings_that_containers_get_are_read_by_somebody() -> None:
     assert given <= known
 
 
+def test_settings_that_the_example_offers_reach_a_container() -> None:
+    example = (ROOT / ".env.example").read_text()
+    offered = set(re.findall(r"^(?:# )?(\w+)=", example, re.MULTILINE)) - {"COMPOSE_PROFILES"}
+    read = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert offered == read
+
+
+def test_defaults_of_the_preprocessor_are_those_of_its_settings() -> None:
+    defaults = {
+        name: re.fullmatch(rf"\$\{{{name}:-(.*)}}", value)
+        for name, value in SERVICES["preprocessor"]["environment"].items()
+        if name.removeprefix("UNMASK_").lower() in PreprocessorSettings.model_fields
+    }
+    assert len(defaults) >= 10
+    given = {name: match and match[1] for name, match in defaults.items()}
+    offered = re.findall(r"^# (\w+)=(\S+)", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    for source in (given, {name: value for name, value in offered if name in given}):
+        assert set(source) == set(given)
+        for name, value in source.items():
+            field = name.removeprefix("UNMASK_").lower()
+            read = PreprocessorSettings.model_validate({field: value})
+            assert getattr(read, field) == getattr(PreprocessorSettings(), field), name
+
+
+def test_a_decoder_that_was_taken_over_cannot_start_threads_without_end() -> None:
+    limit = SERVICES["preprocessor"]["pids_limit"]
+    # A worker with threads for 64 cores in two processes, the zygote and its job still fit.
+    assert 2 * 64 + 64 <= limit <= 1024
+
+
+def test_the_sandbox_is_not_switched_off_in_containers() -> None:
+    preprocessor = SERVICES["preprocessor"]
+    assert preprocessor["environment"]["UNMASK_SYSCALL_FILTER"].endswith(":-required}")
+    assert not any("seccomp" in option for option in preprocessor["security_opt"])
+    # Decoders can reach nothing but what the worker itself reaches.
+    assert preprocessor["networks"] == ["backend"]
+
+
 def test_the_gpu_goes_to_what_runs_the_network() -> None:
     gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
     assert set(gpu) == {"inference", "trainer"}

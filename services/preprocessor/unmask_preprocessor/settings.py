@@ -22,7 +22,10 @@ class PreprocessorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="UNMASK_")
 
-    face_detector: DetectorName = _DEFAULTS.detector
+    face_detector: Annotated[
+        DetectorName,
+        Field(description="How they compare is in docs/detectors.md; `yunet` needs its model."),
+    ] = _DEFAULTS.detector
     crop_size: Annotated[
         int, Field(ge=32, le=256, description="Side of the crops: the checkpoint's input size.")
     ] = _DEFAULTS.crop_size
@@ -33,8 +36,13 @@ class PreprocessorSettings(BaseSettings):
             "that ships was trained on; `uniform`ly spread single frames; `all` frames."
         ),
     ] = _DEFAULTS.sampling
-    clip_length: Annotated[int, Field(ge=1, le=128)] = _DEFAULTS.clip_length
-    max_clips: Annotated[int, Field(ge=1, le=1000)] = _DEFAULTS.max_clips
+    clip_length: Annotated[
+        int, Field(ge=1, le=128, description="Frames of one clip: that of the checkpoint.")
+    ] = _DEFAULTS.clip_length
+    max_clips: Annotated[
+        int,
+        Field(ge=1, le=1000, description="One clip is taken for every 2 seconds, but no more."),
+    ] = _DEFAULTS.max_clips
     landmark_overlays: Annotated[
         bool,
         Field(
