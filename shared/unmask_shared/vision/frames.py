@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from av.video.frame import VideoFrame
 
@@ -40,6 +40,14 @@ class DecodedFrame:
     picture: Picture
 
 
+class _Decoded(NamedTuple):
+    """A frame as it left the decoder; most are only on the way to others."""
+
+    number: int
+    picture: VideoFrame
+    display: Display
+
+
 class FrameReader:
     """Moves forward through one video and hands out clips.
 
@@ -55,7 +63,7 @@ class FrameReader:
         self._codec = source.stream.codec_context.name
         self._time_base = source.stream.time_base or Fraction(1, 90_000)
         self._display: Display | None = None
-        self._ready: deque[DecodedFrame] = deque()
+        self._ready: deque[_Decoded] = deque()
         self._last_number = -1
         self._at_end = False
         self._stretch = _Stretch(source.packets(), codec=self._codec, packet=0, number=0)
@@ -103,13 +111,13 @@ class FrameReader:
     def _read(self, clip: Clip) -> tuple[DecodedFrame, ...]:
         wanted = self._approach(clip)
         frames = []
-        while wanted and (frame := self._next_frame(wanted)) is not None:
-            if frame.number > wanted[-1]:
-                self._ready.appendleft(frame)
+        while wanted and (decoded := self._next_frame(wanted)) is not None:
+            if decoded.number > wanted[-1]:
+                self._ready.appendleft(decoded)
                 break
-            if frame.number in wanted:
-                frames.append(frame)
-            if frame.number == wanted[-1]:
+            if decoded.number in wanted:
+                frames.append(self._finished(decoded))
+            if decoded.number == wanted[-1]:
                 break
         return tuple(frames)
 
@@ -147,7 +155,7 @@ class FrameReader:
     def _new_stretch(self, packets: "Iterator[VideoPacket]", key: KeyFrame) -> "_Stretch":
         return _Stretch(packets, codec=self._codec, packet=key.packet, number=key.shown)
 
-    def _next_frame(self, wanted: Clip) -> DecodedFrame | None:
+    def _next_frame(self, wanted: Clip) -> "_Decoded | None":
         while not self._ready:
             if self._at_end:
                 return None
@@ -174,12 +182,14 @@ class FrameReader:
         if not self._last_number < number < self._timeline.frames:
             return
         self._last_number = number
-        self._ready.append(
-            DecodedFrame(
-                number=number,
-                time_s=self._time_of(number, stamp),
-                picture=Picture(picture, self._display),
-            )
+        self._ready.append(_Decoded(number, picture, self._display))
+
+    def _finished(self, decoded: "_Decoded") -> DecodedFrame:
+        stamp = decoded.picture.pts if self._timeline.has_stamps else None
+        return DecodedFrame(
+            number=decoded.number,
+            time_s=self._time_of(decoded.number, stamp),
+            picture=Picture(decoded.picture, decoded.display),
         )
 
     def _time_of(self, number: int, stamp: int | None) -> float:
