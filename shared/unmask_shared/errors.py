@@ -247,6 +247,60 @@ class InvalidCheckpoint(UnmaskError):
     action = "Publish the checkpoint again, or point UNMASK_MODEL_DIR to a complete one."
 
 
+class IncompatibleCheckpoint(InvalidCheckpoint):
+    """A checkpoint was trained on other crops than this installation cuts."""
+
+    code = "incompatible_checkpoint"
+    title = "The checkpoint does not fit this installation"
+    action = (
+        "Activate a checkpoint of the crop size, margin and face mode that the detail names, or "
+        "change UNMASK_CROP_SIZE for the preprocessor and the inference worker alike."
+    )
+
+
+class DamagedModel(InvalidCheckpoint):
+    """What the registry holds of a version is not what was published."""
+
+    code = "damaged_model"
+    title = "A published model is damaged"
+    action = "Publish the same checkpoint again, which repairs it, or activate another version."
+
+
+class InvalidModelRef(InvalidRequest):
+    """A name or a version can never be those of a model."""
+
+    code = "invalid_model_ref"
+    title = "This is not the name and version of a model"
+    action = "Use a name and a version as `models list` shows them, such as resnet-lstm 0.1.1."
+
+
+class ModelNotFound(UnmaskError):
+    """The registry has no such version, or not all of it."""
+
+    code = "model_not_found"
+    http_status = 404
+    title = "There is no such model version"
+    action = "Choose one of those that `models list` shows, or publish the checkpoint first."
+
+
+class ModelVersionTaken(UnmaskError):
+    """Other files were published under this name and version."""
+
+    code = "model_version_taken"
+    http_status = 409
+    title = "This version was published before, with other content"
+    action = "Give the checkpoint a new version: what was published never changes."
+
+
+class NothingToRollBack(UnmaskError):
+    """No published version is active."""
+
+    code = "nothing_to_roll_back"
+    http_status = 409
+    title = "There is no activation to undo"
+    action = "The checkpoint in UNMASK_MODEL_DIR judges already; activate a published version."
+
+
 class IncompatibleFaces(UnmaskError):
     """The stored face crops do not have the form that the checkpoint asks for."""
 

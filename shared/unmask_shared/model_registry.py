@@ -1,0 +1,275 @@
+"""The registry: published versions of models in the object store, and which of them judges.
+
+It moves files and hashes and never opens a network, so the gateway can use it too. What makes a
+checkpoint a good one is checked by `unmask_shared.model.rehearsal`, before it is published or
+activated and by each worker that loads it.
+"""
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from unmask_shared.errors import (
+    DamagedModel,
+    InvalidCheckpoint,
+    ModelNotFound,
+    ModelVersionTaken,
+    NothingToRollBack,
+    ObjectNotFound,
+    UnmaskError,
+)
+from unmask_shared.model_versions import (
+    ACTIVE_KEY,
+    MANIFEST_FILE,
+    MODELS_PREFIX,
+    REFUSAL_FILE,
+    ActiveModel,
+    FilePath,
+    Refusal,
+    StoredFile,
+    VersionManifest,
+    version_key,
+    version_of_manifest,
+)
+from unmask_shared.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+_JSON: Final = "application/json"
+_CONTENT_TYPES: Final = {".json": _JSON, ".png": "image/png", ".svg": "image/svg+xml"}
+_PATHS: Final = TypeAdapter(frozenset[FilePath])
+_OURS: Final = frozenset({MANIFEST_FILE, REFUSAL_FILE})
+
+
+class ModelRegistry:
+    """Versions that are whole and never change, and a pointer to the one that judges.
+
+    Every method raises `ObjectStoreUnavailable` when the store does not answer, and
+    `InvalidModelRef` for a name or a version that no card can have.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def publish(
+        self, name: str, version: str, folder: Path, files: Iterable[str]
+    ) -> VersionManifest:
+        """Store the files of a version; it can be seen when all of them are there.
+
+        Publishing the same files again is no error, and repairs what was damaged in the store.
+
+        Args:
+            name: Of the model.
+            version: Of the checkpoint.
+            folder: Holds the files.
+            files: Their paths in the folder.
+
+        Raises:
+            InvalidCheckpoint: A path leads out of the folder, is reserved, or cannot be read.
+            ModelVersionTaken: Other files were published under this name and version.
+            DamagedModel: Somebody else published the version at the same moment. One of both can
+                publish it again.
+        """
+        described = _describe(folder, files)
+        published = self._read(version_key(name, version, MANIFEST_FILE), VersionManifest)
+        if published is not None and published.files != described:
+            changed = sorted(
+                path
+                for path in published.files.keys() | described.keys()
+                if published.files.get(path) != described.get(path)
+            )
+            raise ModelVersionTaken(
+                f"{name} {version} was published at {published.published_at:%Y-%m-%d %H:%M} UTC "
+                f"with other content of {', '.join(changed)}."
+            )
+        for path, expected in described.items():
+            key = version_key(name, version, path)
+            if published is None or not self._is_stored(key, expected):
+                kind = _CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream")
+                with (folder / path).open("rb") as stream:
+                    self._store.put_stream(key, stream, content_type=kind)
+        if published is None:
+            published = VersionManifest(
+                name=name, version=version, published_at=datetime.now(UTC), files=described
+            )
+            self._write(version_key(name, version, MANIFEST_FILE), published)
+        self.verify(name, version)
+        return published
+
+    def versions(self) -> list[tuple[str, str]]:
+        """Names and versions of all that is published whole, sorted as text."""
+        found = map(version_of_manifest, self._store.keys(MODELS_PREFIX))
+        return sorted(version for version in found if version is not None)
+
+    def manifest(self, name: str, version: str) -> VersionManifest:
+        """What was published.
+
+        Raises:
+            ModelNotFound: Nothing was, or not all of it.
+            DamagedModel: The manifest cannot be read.
+        """
+        manifest = self._read(version_key(name, version, MANIFEST_FILE), VersionManifest)
+        if manifest is None:
+            raise ModelNotFound(f"{name} {version} is not published.")
+        return manifest
+
+    def fetch(self, name: str, version: str, folder: Path) -> VersionManifest:
+        """Copy a version to a folder, byte for byte what was published.
+
+        Raises:
+            ModelNotFound: There is no such version.
+            DamagedModel: A file is missing in the store, or is not the one that was published.
+            OSError: The folder cannot be written to.
+        """
+        manifest = self.manifest(name, version)
+        for path, expected in manifest.files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            key = version_key(name, version, path)
+            try:
+                self._store.download(key, target)
+            except ObjectNotFound as error:
+                raise DamagedModel(f"{key} is gone from the object store.") from error
+            found = _describe_file(target)
+            if found != expected:
+                raise DamagedModel(
+                    f"{key} has SHA-256 {found.sha256} and {found.bytes} bytes; published was "
+                    f"{expected.sha256} with {expected.bytes} bytes."
+                )
+        return manifest
+
+    def verify(self, name: str, version: str) -> VersionManifest:
+        """Read all of a version and compare it with what was published.
+
+        Raises:
+            ModelNotFound: There is no such version.
+            DamagedModel: A file is missing in the store, or is not the one that was published.
+        """
+        with tempfile.TemporaryDirectory(prefix="unmask-model-") as folder:
+            return self.fetch(name, version, Path(folder))
+
+    def active(self) -> ActiveModel | None:
+        """What judges; None as long as nothing was activated.
+
+        Raises:
+            DamagedModel: The document cannot be read.
+        """
+        return self._read(ACTIVE_KEY, ActiveModel)
+
+    def activate(self, name: str, version: str) -> ActiveModel:
+        """Make a version the one that judges. Of two that do so at once, one prevails.
+
+        Raises:
+            ModelNotFound: There is no such version.
+            DamagedModel: Its files are not those that were published.
+        """
+        self.verify(name, version)
+        try:
+            current = self.active()
+        except DamagedModel as error:
+            # Activating is what repairs it; only the history is lost.
+            log.warning("%s It is replaced, without its history.", error.detail)
+            current = None
+        active = ActiveModel.after(current, name=name, version=version, at=datetime.now(UTC))
+        self._write(ACTIVE_KEY, active)
+        return active
+
+    def rollback(self) -> ActiveModel | None:
+        """Undo the last activation.
+
+        Returns:
+            What judges now; None for the checkpoint that came with the workers, after the first
+            activation was undone.
+
+        Raises:
+            NothingToRollBack: Nothing is active.
+            ModelNotFound: The version to go back to is gone.
+            DamagedModel: Its files are not those that were published.
+        """
+        current = self.active()
+        if current is None:
+            raise NothingToRollBack("No published version is active.")
+        if not current.previous:
+            self._store.delete_prefix(ACTIVE_KEY)
+            return None
+        target, *older = current.previous
+        self.verify(target.name, target.version)
+        active = ActiveModel(
+            name=target.name,
+            version=target.version,
+            activated_at=datetime.now(UTC),
+            previous=tuple(older),
+        )
+        self._write(ACTIVE_KEY, active)
+        return active
+
+    def refuse(self, name: str, version: str, error: UnmaskError, *, worker: str) -> None:
+        """Let operators see that a worker did not take a version, and why."""
+        refusal = Refusal(
+            code=error.code, detail=error.detail, worker=worker, refused_at=datetime.now(UTC)
+        )
+        self._write(version_key(name, version, REFUSAL_FILE), refusal)
+
+    def refusal(self, name: str, version: str) -> Refusal | None:
+        """Why a worker did not take this version, if the last one that tried did not.
+
+        Raises:
+            DamagedModel: The document cannot be read.
+        """
+        return self._read(version_key(name, version, REFUSAL_FILE), Refusal)
+
+    def clear_refusal(self, name: str, version: str) -> None:
+        """Forget a refusal: a worker took the version."""
+        self._store.delete_prefix(version_key(name, version, REFUSAL_FILE))
+
+    def _is_stored(self, key: str, expected: StoredFile) -> bool:
+        with tempfile.TemporaryDirectory(prefix="unmask-model-") as folder:
+            target = Path(folder, "file")
+            try:
+                self._store.download(key, target)
+            except ObjectNotFound:
+                return False
+            return _describe_file(target) == expected
+
+    def _write(self, key: str, document: BaseModel) -> None:
+        data = document.model_dump_json(indent=1).encode()
+        self._store.put(key, data, content_type=_JSON)
+
+    def _read(self, key: str, kind: type[_Document]) -> _Document | None:
+        try:
+            return kind.model_validate_json(self._store.get(key))
+        except ObjectNotFound:
+            return None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DamagedModel(
+                f"{key} is no valid {kind.__name__}: {first['loc']}: {first['msg']}."
+            ) from error
+
+
+def _describe(folder: Path, files: Iterable[str]) -> dict[str, StoredFile]:
+    try:
+        paths = sorted(_PATHS.validate_python(frozenset(files)))
+    except ValidationError as error:
+        wrong = [str(item["input"]) for item in error.errors()]
+        raise InvalidCheckpoint(f"{wrong} cannot be files of a published checkpoint.") from error
+    if reserved := _OURS.intersection(paths):
+        raise InvalidCheckpoint(f"{sorted(reserved)} are names that the registry needs itself.")
+    try:
+        return {path: _describe_file(folder / path) for path in paths}
+    except OSError as error:
+        raise InvalidCheckpoint(f"{error.filename} cannot be read ({error.strerror}).") from error
+
+
+def _describe_file(path: Path) -> StoredFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return StoredFile(sha256=digest, bytes=file.tell())
