@@ -19,12 +19,16 @@ class LabelledVideo:
         group: What must not be torn apart by a split: the person, or else the file's stem, which
             a forgery shares with its original.
         method: How it was forged, if known.
+        person: Who is shown, if known.
+        source: The recording that it is taken from, if known.
     """
 
     path: Path
     label: int
     group: str
     method: str = ""
+    person: str = ""
+    source: str = ""
 
     @property
     def id(self) -> str:
@@ -57,6 +61,8 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
                     label=label,
                     group=row.get("person") or path.stem,
                     method=row.get("method", ""),
+                    person=row.get("person", ""),
+                    source=row.get("source", ""),
                 )
             )
     return sorted(videos, key=lambda video: (video.group, video.path.stem, video.label))

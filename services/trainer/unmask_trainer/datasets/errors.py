@@ -1,0 +1,11 @@
+"""What can be wrong with a data set."""
+
+from unmask_shared.errors import UnmaskError
+
+
+class InvalidDataset(UnmaskError):
+    """A data set is not what its layout, its lists or its own tables say."""
+
+    code = "invalid_dataset"
+    title = "The data set cannot be used"
+    action = "Compare the folder with the layouts that docs/training.md describes."
