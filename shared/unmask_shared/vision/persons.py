@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from unmask_shared.vision.tracks import Tracklet, chain_tracklets
 
 # The model's author calls faces closer than 0.6 the same person. Joining two persons is worse
-# than splitting one, and blurred or dark faces all lie close to each other: they are not joined.
+# than splitting one, and blurred or dark faces all lie close to each other, from 0.4 on.
 _SAME_PERSON_DISTANCE: Final = 0.5
+_SAME_PERSON_DISTANCE_VAGUE: Final = 0.3
 # Contrast of a chip's edges over its own; above 0.1 in all but crowds and fast dances.
 _LOWEST_SHARPNESS: Final = 0.08
 # Standard deviation of a chip in grey levels; above 12 wherever features can be told by eye, and
@@ -36,11 +37,12 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 class _Person:
     """Tracklets taken for one person so far; `chains` of them were joined by identity.
 
-    The identity is None where it cannot be told, or need not be.
+    The identity is None where it need not be known, and vague where it is not known well.
     """
 
     tracklets: list[Tracklet]
     identity: NDArray[np.float64] | None
+    vague: bool = False
     chains: int = 1
 
     def distance(self, other: "_Person") -> float:
@@ -49,7 +51,9 @@ class _Person:
         return float(np.linalg.norm(self.identity - other.identity))
 
     def may_be(self, other: "_Person") -> bool:
-        if self.distance(other) > _SAME_PERSON_DISTANCE:
+        vague = self.vague or other.vague
+        limit = _SAME_PERSON_DISTANCE_VAGUE if vague else _SAME_PERSON_DISTANCE
+        if self.distance(other) > limit:
             return False
         return _numbers(self.tracklets).isdisjoint(_numbers(other.tracklets))
 
@@ -59,6 +63,7 @@ class _Person:
         chains = self.chains + other.chains
         self.identity = (self.identity * self.chains + other.identity * other.chains) / chains
         self.chains = chains
+        self.vague = self.vague and other.vague
         self.tracklets += other.tracklets
 
 
@@ -104,7 +109,7 @@ def _merge(chains: Sequence[list[Tracklet]], embed: Embed) -> list[list[Tracklet
 def _recognise(chain: Sequence[Tracklet], embed: Embed) -> _Person:
     sharpest = max((tracklet.chip for tracklet in chain), key=_sharpness)
     vague = _contrast(sharpest) < _LOWEST_CONTRAST or _sharpness(sharpest) < _LOWEST_SHARPNESS
-    return _Person(tracklets=list(chain), identity=None if vague else embed(sharpest))
+    return _Person(tracklets=list(chain), identity=embed(sharpest), vague=vague)
 
 
 def _sharpness(chip: NDArray[np.uint8]) -> float:

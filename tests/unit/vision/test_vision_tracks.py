@@ -211,12 +211,12 @@ def _slope() -> NDArray[np.uint8]:
     ],
     ids=["clear", "blurred", "dark", "black"],
 )
-def test_vague_faces_are_not_joined_and_black_ones_left_out(
+def test_vague_faces_are_joined_more_strictly_and_black_ones_left_out(
     chip: NDArray[np.uint8], persons: int
 ) -> None:
     def near(chip: NDArray[np.uint8]) -> NDArray[np.float64]:
         identity = np.zeros(128)
-        identity[0] = 0.3 * bool(chip[0, 0, 0] == 1)
+        identity[0] = 0.4 * bool(chip[0, 0, 0] == 1)
         return identity
 
     pair = []
