@@ -94,7 +94,7 @@ class Analysis:
             store=self.store,
             jobs=self.jobs,
             job_settings=self.settings,
-            classifier=ClipClassifier(load_checkpoint(MODEL_DIR)),
+            choose_classifier=lambda: ClipClassifier(load_checkpoint(MODEL_DIR)),
         ).run(ID)
         outcome = read_document(self.store, result_key(ID), VideoResult)
         assert outcome is not None, self.jobs.get(ID)

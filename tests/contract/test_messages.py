@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.worker import build_app as build_inference
+from unmask_inference.worker import load_models
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_preprocessor.worker import build_app as build_preprocessor
 from unmask_shared.messages import (
@@ -28,7 +29,7 @@ def workers(tmp_path: Path) -> dict[str, Celery]:
     return {
         EXTRACT_FACES: build_preprocessor(PreprocessorSettings(), JobSettings(), store),
         CLASSIFY_FACES: build_inference(
-            InferenceSettings(model_dir=MODEL_DIR), JobSettings(), store
+            load_models(InferenceSettings(model_dir=MODEL_DIR), store), JobSettings(), store
         ),
     }
 

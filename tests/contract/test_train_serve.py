@@ -65,11 +65,12 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
             vision=vision,
             faces=sandboxed,
         ).run(ID)
+    classifier = ClipClassifier(load_checkpoint(checkpoint_dir), batch_size=3)
     FaceClassification(
         store=local_store,
         jobs=job_store,
         job_settings=job_settings,
-        classifier=ClipClassifier(load_checkpoint(checkpoint_dir), batch_size=3),
+        choose_classifier=lambda: classifier,
     ).run(ID)
 
     outcome = read_document(local_store, result_key(ID), VideoResult)

@@ -1,5 +1,7 @@
 """The inference stage: from stored face crops to a stored result."""
 
+from collections.abc import Callable
+
 from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
 from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, result_key
 from unmask_shared.errors import ObjectNotFound
@@ -24,11 +26,19 @@ class FaceClassification:
         store: ObjectStore,
         jobs: RedisJobStore,
         job_settings: JobSettings,
-        classifier: ClipClassifier,
+        choose_classifier: Callable[[], ClipClassifier],
     ) -> None:
+        """Prepare the stage.
+
+        Args:
+            store: Has the crops, and takes the results.
+            jobs: The live view.
+            job_settings: Leases and attempts.
+            choose_classifier: Asked once for each job, which keeps what it is given.
+        """
         self._store = store
         self._jobs = jobs
-        self._classifier = classifier
+        self._choose_classifier = choose_classifier
         self._runner = StageRunner(
             store=store,
             jobs=jobs,
@@ -50,11 +60,13 @@ class FaceClassification:
         manifest = read_document(self._store, faces_key(video_id), FacesManifest)
         if manifest is None:
             raise ObjectNotFound(f"The face manifest of video {video_id} is gone.")
-        card = self._classifier.card
+        # Whatever is activated from here on, one checkpoint judges the whole video.
+        classifier = self._choose_classifier()
+        card = classifier.card
         if can_judge(manifest, card):
             check_faces(manifest, card)
             faces = [self._fetch(track) for track in manifest.tracks]
-            result = classify_faces(manifest, faces, self._classifier, report)
+            result = classify_faces(manifest, faces, classifier, report)
         else:
             result = unjudged(manifest)
         outcome = VideoResult(

@@ -2,19 +2,25 @@
 
 import logging
 import sys
+from dataclasses import replace
 
 import torch
 from celery import Celery
 
+from unmask_inference.model_in_use import ModelInUse
+from unmask_inference.published import CropForm, PublishedModels
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.tasks import FaceClassification
 from unmask_shared.broker import make_celery
-from unmask_shared.errors import InvalidCheckpoint
+from unmask_shared.errors import DependencyUnavailable, InvalidCheckpoint
+from unmask_shared.healthcheck import worker_name
 from unmask_shared.job_store import make_job_store
 from unmask_shared.logs import configure_logging
 from unmask_shared.messages import CLASSIFY_FACES
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
+from unmask_shared.model.rehearsal import rehearse
+from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_shared.worker import register_stage, run_worker
@@ -22,26 +28,45 @@ from unmask_shared.worker import register_stage, run_worker
 log = logging.getLogger(__name__)
 
 
-def build_app(
-    settings: InferenceSettings, job_settings: JobSettings, store_settings: StoreSettings
-) -> Celery:
-    """Load the checkpoint and build the Celery application with the stage that uses it.
+def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> ModelInUse:
+    """Load the built-in checkpoint and, if one is activated, the published one.
 
     Raises:
-        InvalidCheckpoint: When the checkpoint is missing or damaged.
+        InvalidCheckpoint: The built-in checkpoint is missing, damaged, or cannot be run.
     """
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     device = best_device() if settings.device == "auto" else torch.device(settings.device)
-    classifier = ClipClassifier(
-        load_checkpoint(settings.model_dir), device, batch_size=settings.batch_size
+    checkpoint = load_checkpoint(settings.model_dir)
+    built_in = ClipClassifier(checkpoint, device, batch_size=settings.batch_size)
+    rehearse(built_in)
+    log.info("%s %s is loaded on %s", built_in.card.name, built_in.card.version, device)
+    form = CropForm.of(built_in.card)
+    if settings.crop_size is not None:
+        form = replace(form, size=settings.crop_size)
+    registry = ModelRegistry(make_object_store(store_settings))
+    models = ModelInUse(
+        registry,
+        PublishedModels(registry, form=form, device=device, batch_size=settings.batch_size),
+        built_in=built_in,
+        worker=worker_name(),
     )
-    log.info("%s %s is loaded on %s", classifier.card.name, classifier.card.version, device)
+    try:
+        models.look()
+    except DependencyUnavailable as error:
+        log.warning("the first job will look which model is active: %s", error.detail)
+    return models
+
+
+def build_app(
+    models: ModelInUse, job_settings: JobSettings, store_settings: StoreSettings
+) -> Celery:
+    """Build the Celery application with the stage that uses the models."""
     classification = FaceClassification(
         store=make_object_store(store_settings),
         jobs=make_job_store(job_settings),
         job_settings=job_settings,
-        classifier=classifier,
+        choose_classifier=models.classifier,
     )
     celery = make_celery(job_settings)
     register_stage(celery, CLASSIFY_FACES, classification.run)
@@ -54,22 +79,24 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    settings, job_settings = InferenceSettings(), JobSettings()
+    settings, job_settings, store_settings = InferenceSettings(), JobSettings(), StoreSettings()
     configure_logging("inference", LogSettings())
     try:
-        celery = build_app(settings, job_settings, StoreSettings())
+        models = load_models(settings, store_settings)
     except InvalidCheckpoint as error:
         log.critical("%s %s", error.detail, error.action)
         return 1
-    run_worker(
-        celery,
-        role="inference",
-        task=CLASSIFY_FACES,
-        # CUDA does not survive a fork, so the network runs in a thread of this process.
-        pool="threads",
-        concurrency=1,
-        jobs=make_job_store(job_settings),
-    )
+    celery = build_app(models, job_settings, store_settings)
+    with models.following(every_s=settings.model_poll_s):
+        run_worker(
+            celery,
+            role="inference",
+            task=CLASSIFY_FACES,
+            # CUDA does not survive a fork, so the network runs in a thread of this process.
+            pool="threads",
+            concurrency=1,
+            jobs=make_job_store(job_settings),
+        )
     return 0
 
 

@@ -1,0 +1,96 @@
+"""Loads a published version and makes sure that it can judge what the preprocessor cuts."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from unmask_shared.artifacts import FaceMode
+from unmask_shared.errors import DependencyUnavailable, IncompatibleCheckpoint, InvalidCheckpoint
+from unmask_shared.model.card import ModelCard
+from unmask_shared.model.checkpoint import Checkpoint, load_checkpoint
+from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.rehearsal import rehearse
+from unmask_shared.model_registry import ModelRegistry
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropForm:
+    """What the preprocessor hands over.
+
+    Attributes:
+        size: Side of the crops, in pixels.
+        margin: Context on each side, as a fraction.
+        face_mode: Crops of faces, or whole pictures.
+    """
+
+    size: int
+    margin: float
+    face_mode: FaceMode
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        """The form that a checkpoint was trained on."""
+        return cls(size=card.input_size, margin=card.crop_margin, face_mode=card.face_mode)
+
+    def __str__(self) -> str:
+        kind = "crops of faces" if self.face_mode == "faces" else "whole pictures"
+        return f"{kind} of {self.size} px with margin {self.margin:g}"
+
+
+class PublishedModels:
+    """Makes classifiers of published versions."""
+
+    def __init__(
+        self, registry: ModelRegistry, *, form: CropForm, device: torch.device, batch_size: int
+    ) -> None:
+        """Remember what all classifiers have in common.
+
+        Args:
+            registry: Where the versions are.
+            form: What they have to have been trained on.
+            device: What they run on.
+            batch_size: Clips that go through the network together.
+        """
+        self._registry = registry
+        self._form = form
+        self._device = device
+        self._batch_size = batch_size
+
+    def load(self, name: str, version: str) -> ClipClassifier:
+        """Fetch a version, check all of it, and warm it up.
+
+        Its files are put down for as long as loading takes: the network stays in memory.
+
+        Raises:
+            ModelNotFound: There is no such version.
+            InvalidCheckpoint: Its files are not those that were published, are no checkpoint of
+                this name and version, do not fit what is cut here, or cannot be run.
+            DependencyUnavailable: The store does not answer, or there is no room for the files.
+        """
+        checkpoint = self._fetch(name, version)
+        card = checkpoint.card
+        if (card.name, card.version) != (name, version):
+            raise InvalidCheckpoint(
+                f"Published as {name} {version}, but its card is that of {card.name} "
+                f"{card.version}."
+            )
+        if (trained_on := CropForm.of(card)) != self._form:
+            raise IncompatibleCheckpoint(
+                f"{name} {version} was trained on {trained_on}; here it would get {self._form}."
+            )
+        classifier = ClipClassifier(checkpoint, self._device, batch_size=self._batch_size)
+        rehearse(classifier)
+        return classifier
+
+    def _fetch(self, name: str, version: str) -> Checkpoint:
+        try:
+            with tempfile.TemporaryDirectory(prefix="unmask-model-") as folder:
+                self._registry.fetch(name, version, Path(folder))
+                return load_checkpoint(Path(folder))
+        except OSError as error:
+            raise DependencyUnavailable(
+                f"{name} {version} cannot be put into {tempfile.gettempdir()}: {error.strerror}."
+            ) from error
