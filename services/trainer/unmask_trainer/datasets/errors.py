@@ -9,3 +9,11 @@ class InvalidDataset(UnmaskError):
     code = "invalid_dataset"
     title = "The data set cannot be used"
     action = "Compare the folder with the layouts that docs/training.md describes."
+
+
+class WorkerLost(UnmaskError):
+    """A process of ours was ended by somebody else, most likely for want of memory."""
+
+    code = "worker_lost"
+    title = "A worker process was ended"
+    action = "Run the command again, with fewer workers: what is done so far is kept."

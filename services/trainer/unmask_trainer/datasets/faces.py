@@ -1,22 +1,18 @@
 """Face crops of a data set's videos, extracted by the pipeline that serves, cached on disk."""
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.errors import UnmaskError
-from unmask_shared.model.clips import clips_to_classify
-from unmask_shared.vision.pipeline import VisionSettings, extract_faces
+from unmask_shared.vision.pipeline import VisionSettings
+from unmask_trainer.datasets.crop_cache import CropCache, StoredFaces
+from unmask_trainer.datasets.errors import WorkerLost
 from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.processes import single_threaded_processes
-
-# Part of every cache key: raise it when the pipeline's results change.
-_CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,69 +38,66 @@ class FaceClips:
 def extract_data_set(
     videos: Sequence[LabelledVideo],
     settings: VisionSettings,
-    cache: Path,
+    folder: Path,
     *,
     workers: int,
     on_video: Callable[[LabelledVideo, str | None], None],
 ) -> list[FaceClips]:
     """Extract the faces of all videos.
 
-    Only the most prominent face of a video is used: the label speaks of the video, and of its
-    main person most surely.
-
     Args:
         videos: The data set.
         settings: As in serving.
-        cache: Folder for the crops; a video that was extracted before is read from there.
+        folder: Of the cache; a video that was extracted before is read from there.
         workers: Processes.
         on_video: Called for each video with the reason if it is left out, else None.
 
     Returns:
         The videos that have a face, in the given order.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = CropCache(folder=folder, settings=settings)
     found = []
-    with single_threaded_processes(workers) as pool:
-        jobs = [pool.submit(_extract, video, settings, cache) for video in videos]
-        for video, job in zip(videos, jobs, strict=True):
-            result = job.result()
-            on_video(video, result if isinstance(result, str) else None)
-            if isinstance(result, FaceClips):
-                found.append(result)
+    stored_faces = extract_all(cache, [(video.path, None) for video in videos], workers=workers)
+    for video, stored in zip(videos, stored_faces, strict=True):
+        on_video(video, why_left_out(stored))
+        if stored.clips:
+            path = cache.crops_path(stored.key)
+            found.append(FaceClips(video=video, crops_path=path, clips=stored.clips))
     return found
 
 
-def _extract(video: LabelledVideo, settings: VisionSettings, cache: Path) -> FaceClips | str:
-    """The video's clips, or why there are none."""
-    key = _cache_key(video.path, settings)
-    crops_path, index_path = cache / f"{key}.npy", cache / f"{key}.json"
-    if not index_path.exists():
+def extract_all(
+    cache: CropCache, files: Sequence[tuple[Path, str | None]], *, workers: int
+) -> Iterator[StoredFaces]:
+    """Extract the faces of files, in processes that each have a sandbox of their own.
+
+    Args:
+        cache: Where crops are kept.
+        files: Each with the SHA-256 of its bytes, if it is known.
+        workers: Processes.
+
+    Yields:
+        What became of each file, in the given order.
+
+    Raises:
+        WorkerLost: A process was ended from outside.
+        SandboxUnavailable: Nothing can be decoded on this machine.
+    """
+    with single_threaded_processes(workers) as pool:
+        jobs = [pool.submit(cache.extract, path, sha256) for path, sha256 in files]
         try:
-            found = extract_faces(video.path, settings)
-        except UnmaskError as error:
-            return f"{error.code}: {error.detail}"
-        clips: list[tuple[int, int]] = []
-        if found.tracks:
-            face = found.tracks[0]
-            pieces = clips_to_classify(
-                face.frames, settings.clip_length, frame_step=found.frame_step
-            )
-            clips = [(piece.start, piece.stop) for piece in pieces]
-            partial = crops_path.with_suffix(".partial.npy")
-            np.save(partial, face.crops)
-            partial.replace(crops_path)
-        # Written last: it says that the crops are whole.
-        index_path.write_text(json.dumps(clips))
-    stored = json.loads(index_path.read_text())
-    if not stored:
-        return "no face was found"
-    spans = tuple((int(start), int(stop)) for start, stop in stored)
-    return FaceClips(video=video, crops_path=crops_path, clips=spans)
+            for job in jobs:
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise WorkerLost("A process that extracts faces was ended from outside.") from error
+        finally:
+            for job in jobs:
+                job.cancel()
 
 
-def _cache_key(path: Path, settings: VisionSettings) -> str:
-    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, asdict(settings)], default=str).encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:32]
+def why_left_out(stored: StoredFaces) -> str | None:
+    """Why a video has no clips; None if it has some."""
+    if stored.problem is not None:
+        return f"{stored.problem.code}: {stored.problem.detail}"
+    return None if stored.clips else "no face was found"

@@ -7,6 +7,7 @@ from pathlib import Path
 from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
 from unmask_trainer.datasets.forged import METADATA_FILE
+from unmask_trainer.datasets.records import Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,10 @@ class LabelledVideo:
         method: How it was forged, if known.
         person: Who is shown, if known.
         source: The recording that it is taken from, if known.
+        name: Instead of the name that follows from the path.
+        part: The part of the data set that it was put in, if it was divided already.
+        dataset: Name of the data set, if it has one.
+        identities: Everybody who is in it, if the data set says so.
     """
 
     path: Path
@@ -29,11 +34,15 @@ class LabelledVideo:
     method: str = ""
     person: str = ""
     source: str = ""
+    name: str = ""
+    part: Part | None = None
+    dataset: str = ""
+    identities: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Unique in the data set, e.g. `fake/clip.mp4`."""
-        return f"{self.path.parent.name}/{self.path.name}"
+        return self.name or f"{self.path.parent.name}/{self.path.name}"
 
 
 def read_labelled_videos(folder: Path) -> list[LabelledVideo]:

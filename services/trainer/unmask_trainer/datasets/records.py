@@ -66,7 +66,7 @@ class DatasetReading:
         notes: What does not fit the layout and was left out, for the user to know.
 
     Raises:
-        InvalidDataset: There is no video, or two have one id.
+        InvalidDataset: There is no video, or two have one id, or a name is no text.
     """
 
     records: tuple[VideoRecord, ...]
@@ -76,6 +76,11 @@ class DatasetReading:
         if not self.records:
             raise InvalidDataset("the folder holds no videos where its layout has them")
         object.__setattr__(self, "records", tuple(sorted(self.records, key=lambda one: one.id)))
+        for record in self.records:
+            if not record.path.isprintable():
+                raise InvalidDataset(
+                    f"{record.path!r} is not a name that tables can hold: rename it"
+                )
         for first, second in zip(self.records, self.records[1:], strict=False):
             if first.id == second.id:
                 raise InvalidDataset(
