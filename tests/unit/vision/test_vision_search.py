@@ -111,12 +111,19 @@ def test_the_next_clip_of_a_scene_is_looked_up_and_the_one_after_searched(
     assert whole == [1, 0, 1, 0]
 
 
-def test_who_comes_in_is_found_one_clip_later(search: FaceSearch) -> None:
+@pytest.mark.parametrize(
+    ("comes_at", "seen"),
+    [(2 * CLIP, [1, 1, 2]), (MIDDLE + 1, [1, 1, 2]), (4 * CLIP, [1, 1, 2])],
+    ids=["one clip later", "two clips later", "at once"],
+)
+def test_who_comes_in_is_found_with_the_next_search(
+    search: FaceSearch, comes_at: int, seen: list[int]
+) -> None:
     def scene(number: int) -> list[Head]:
-        return [_anna(number), _berta(number)] if number >= 2 * CLIP else [_anna(number)]
+        return [_anna(number), _berta(number)] if number >= comes_at else [_anna(number)]
 
-    seen = [set(_counts(search.search(_shot(scene, clip=clip))).values()) for clip in range(3)]
-    assert seen == [{1}, {1}, {2}]
+    found = [search.search(_shot(scene, clip=clip)) for clip in range(3)]
+    assert [set(_counts(clip).values()) for clip in found] == [{faces} for faces in seen]
 
 
 def test_a_clip_in_which_somebody_is_missing_is_searched(
