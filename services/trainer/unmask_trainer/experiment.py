@@ -26,6 +26,7 @@ from unmask_trainer.datasets.clips import ClipDataset
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
+from unmask_trainer.datasets.prepared import caution_about, is_prepared
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
 from unmask_trainer.evaluation.scoring import (
     clip_logits,
@@ -69,7 +70,7 @@ class Experiment:
     """Everything that decides a run's outcome.
 
     Attributes:
-        data: Folder with `real/` and `fake/`.
+        data: Folder with `real/` and `fake/`, or a prepared one, whose split is then kept.
         out: Folder of the run.
         architecture: The network.
         vision: How faces are extracted; serving has to do the same.
@@ -182,12 +183,18 @@ def load_faces(folder: Path, settings: VisionSettings, *, workers: int) -> list[
 
 
 def _divide(faces: Sequence[FaceClips], experiment: Experiment) -> dict[Split, list[FaceClips]]:
-    placed = split_groups(
-        (item.video.group for item in faces), experiment.shares, experiment.split_seed
-    )
-    parts = {
-        split: [item for item in faces if placed[item.video.group] is split] for split in Split
-    }
+    """The parts that a data set was prepared with, or else a split by person."""
+    if is_prepared(experiment.data):
+        parts = {
+            split: [item for item in faces if item.video.part == split.value] for split in Split
+        }
+    else:
+        placed = split_groups(
+            (item.video.group for item in faces), experiment.shares, experiment.split_seed
+        )
+        parts = {
+            split: [item for item in faces if placed[item.video.group] is split] for split in Split
+        }
     for split, items in parts.items():
         if len({item.video.label for item in items}) < len(LABELS):
             raise InvalidRequest(
@@ -238,11 +245,13 @@ def _publish_run(
     temperature = round(fit_temperature(*clip_logits(val)), 4)
     probabilities, labels = video_probabilities(val, temperature)
     thresholds = choose_thresholds(labels, probabilities)
+    caution = caution_about(experiment.data)
+    shown = f"videos. {caution}" if caution else "people."
     evaluations = tuple(
         row
         for split, scored, note in (
-            (Split.VAL, val, "Temperature and thresholds were chosen on these people."),
-            (Split.TEST, test, "People that were used for nothing else."),
+            (Split.VAL, val, f"Temperature and thresholds were chosen on these {shown}"),
+            (Split.TEST, test, f"Used for nothing else: these {shown}"),
         )
         for row in evaluate(
             scored, split=split, temperature=temperature, thresholds=thresholds, note=note

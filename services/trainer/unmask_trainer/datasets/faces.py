@@ -58,7 +58,7 @@ def extract_data_set(
     folder.mkdir(parents=True, exist_ok=True)
     cache = CropCache(folder=folder, settings=settings)
     found = []
-    stored_faces = extract_all(cache, [(video.path, None) for video in videos], workers=workers)
+    stored_faces = extract_all(cache, [(v.path, v.sha256) for v in videos], workers=workers)
     for video, stored in zip(videos, stored_faces, strict=True):
         on_video(video, why_left_out(stored))
         if stored.clips:

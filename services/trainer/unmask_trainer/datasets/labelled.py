@@ -1,4 +1,4 @@
-"""A folder of labelled videos: `real/*`, `fake/*` and, when known, who is shown in which."""
+"""A folder of labelled videos: a prepared data set, or `real/*` and `fake/*` as they are."""
 
 import csv
 from dataclasses import dataclass
@@ -7,6 +7,12 @@ from pathlib import Path
 from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
 from unmask_trainer.datasets.forged import METADATA_FILE
+from unmask_trainer.datasets.prepared import (
+    Status,
+    is_prepared,
+    read_preparation,
+    read_prepared,
+)
 from unmask_trainer.datasets.records import Part
 
 
@@ -25,7 +31,7 @@ class LabelledVideo:
         name: Instead of the name that follows from the path.
         part: The part of the data set that it was put in, if it was divided already.
         dataset: Name of the data set, if it has one.
-        identities: Everybody who is in it, if the data set says so.
+        sha256: Of the file's bytes, if it is known.
     """
 
     path: Path
@@ -37,7 +43,7 @@ class LabelledVideo:
     name: str = ""
     part: Part | None = None
     dataset: str = ""
-    identities: tuple[str, ...] = ()
+    sha256: str | None = None
 
     @property
     def id(self) -> str:
@@ -49,12 +55,18 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
     """List the videos of a folder, a group's videos next to each other.
 
     Args:
-        folder: Holds `real/` and `fake/`, and may hold `metadata.csv` with the columns
-            `id,label,person,source,method`, where `id` is a file's name without its suffix.
+        folder: Was prepared; or holds `real/` and `fake/`, and may hold `metadata.csv` with the
+            columns `id,label,person,source,method`, where `id` is a file's name without its suffix.
+
+    Returns:
+        All videos of a plain folder; those of a prepared one that can be used.
 
     Raises:
         InvalidRequest: When a class has no file.
+        InvalidDataset: When the tables of a prepared folder are damaged.
     """
+    if is_prepared(folder):
+        return _read_prepared_videos(folder)
     table = _read_metadata(folder / METADATA_FILE)
     videos = []
     for name, label in LABELS.items():
@@ -75,6 +87,26 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
                 )
             )
     return sorted(videos, key=lambda video: (video.group, video.path.stem, video.label))
+
+
+def _read_prepared_videos(folder: Path) -> list[LabelledVideo]:
+    root = read_preparation(folder).root
+    return [
+        LabelledVideo(
+            path=root / row.path,
+            label=row.label,
+            group=next(iter((*row.identities, *row.source)), row.id),
+            method=row.method,
+            person=next(iter(row.identities), ""),
+            source=next(iter(row.source), ""),
+            name=row.id,
+            part=row.split,
+            dataset=row.dataset,
+            sha256=row.sha256,
+        )
+        for row in read_prepared(folder)
+        if row.status is Status.OK and row.split is not None
+    ]
 
 
 def _read_metadata(path: Path) -> dict[tuple[str, str], dict[str, str]]:
