@@ -8,7 +8,7 @@ activated and by each worker that loads it.
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -59,9 +59,7 @@ class ModelRegistry:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def publish(
-        self, name: str, version: str, folder: Path, files: Iterable[str]
-    ) -> VersionManifest:
+    def publish(self, name: str, version: str, files: Mapping[str, Path]) -> VersionManifest:
         """Store the files of a version; it can be seen when all of them are there.
 
         Publishing the same files again is no error, and repairs what was damaged in the store.
@@ -69,16 +67,16 @@ class ModelRegistry:
         Args:
             name: Of the model.
             version: Of the checkpoint.
-            folder: Holds the files.
-            files: Their paths in the folder.
+            files: Where they are now, by their paths in the version.
 
         Raises:
-            InvalidCheckpoint: A path leads out of the folder, is reserved, or cannot be read.
+            InvalidCheckpoint: A path in the version leads out of it or is reserved, or a file
+                cannot be read.
             ModelVersionTaken: Other files were published under this name and version.
             DamagedModel: Somebody else published the version at the same moment. One of both can
                 publish it again.
         """
-        described = _describe(folder, files)
+        described = _describe(files)
         published = self._read(version_key(name, version, MANIFEST_FILE), VersionManifest)
         if published is not None and published.files != described:
             changed = sorted(
@@ -94,7 +92,7 @@ class ModelRegistry:
             key = version_key(name, version, path)
             if published is None or not self._is_stored(key, expected):
                 kind = _CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream")
-                with (folder / path).open("rb") as stream:
+                with files[path].open("rb") as stream:
                     self._store.put_stream(key, stream, content_type=kind)
         if published is None:
             published = VersionManifest(
@@ -145,6 +143,25 @@ class ModelRegistry:
                     f"{expected.sha256} with {expected.bytes} bytes."
                 )
         return manifest
+
+    def read(self, name: str, version: str, file: str) -> bytes:
+        """One file of a version, such as `card.json`, as it was published.
+
+        Raises:
+            ModelNotFound: There is no such version, or no such file in it.
+            DamagedModel: It is missing in the store, or is not the one that was published.
+        """
+        expected = self.manifest(name, version).files.get(file)
+        if expected is None:
+            raise ModelNotFound(f"{name} {version} has no file {file!r}.")
+        key = version_key(name, version, file)
+        try:
+            data = self._store.get(key)
+        except ObjectNotFound as error:
+            raise DamagedModel(f"{key} is gone from the object store.") from error
+        if hashlib.sha256(data).hexdigest() != expected.sha256:
+            raise DamagedModel(f"{key} is not what was published.")
+        return data
 
     def verify(self, name: str, version: str) -> VersionManifest:
         """Read all of a version and compare it with what was published.
@@ -255,16 +272,16 @@ class ModelRegistry:
             ) from error
 
 
-def _describe(folder: Path, files: Iterable[str]) -> dict[str, StoredFile]:
+def _describe(files: Mapping[str, Path]) -> dict[str, StoredFile]:
     try:
-        paths = sorted(_PATHS.validate_python(frozenset(files)))
+        _PATHS.validate_python(frozenset(files))
     except ValidationError as error:
-        wrong = [str(item["input"]) for item in error.errors()]
+        wrong = sorted(str(item["input"]) for item in error.errors())
         raise InvalidCheckpoint(f"{wrong} cannot be files of a published checkpoint.") from error
-    if reserved := _OURS.intersection(paths):
+    if reserved := _OURS.intersection(files):
         raise InvalidCheckpoint(f"{sorted(reserved)} are names that the registry needs itself.")
     try:
-        return {path: _describe_file(folder / path) for path in paths}
+        return {path: _describe_file(files[path]) for path in sorted(files)}
     except OSError as error:
         raise InvalidCheckpoint(f"{error.filename} cannot be read ({error.strerror}).") from error
 

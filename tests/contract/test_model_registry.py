@@ -1,6 +1,8 @@
 """What the registry of models promises, held against the local folder and a real S3 server."""
 
+import re
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +47,10 @@ def make_folder(folder: Path, content: str = "one") -> Path:
     return folder
 
 
+def files_in(folder: Path, files: Iterable[str] = FILES) -> dict[str, Path]:
+    return {file: folder / file for file in files}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "checkpoint")
@@ -79,7 +85,7 @@ class BreakingStore:
 def test_what_was_published_comes_back_byte_for_byte(
     registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
-    published = registry.publish(NAME, "1.0", folder, FILES)
+    published = registry.publish(NAME, "1.0", files_in(folder))
     assert registry.fetch(NAME, "1.0", tmp_path / "fetched") == published
     for file in FILES:
         assert (tmp_path / "fetched" / file).read_bytes() == (folder / file).read_bytes()
@@ -89,7 +95,7 @@ def test_what_was_published_comes_back_byte_for_byte(
 def test_versions_are_listed_of_all_models(registry: ModelRegistry, folder: Path) -> None:
     assert registry.versions() == []
     for name, version in (("b", "2"), ("b", "1+cuda"), ("a", "0.1")):
-        registry.publish(name, version, folder, FILES)
+        registry.publish(name, version, files_in(folder))
     registry.activate("b", "2")
     assert registry.versions() == [("a", "0.1"), ("b", "1+cuda"), ("b", "2")]
 
@@ -100,32 +106,32 @@ def test_a_version_cannot_be_seen_before_it_is_whole(
 ) -> None:
     registry = ModelRegistry(store)
     with pytest.raises(ObjectStoreUnavailable, match=breaks_at):
-        ModelRegistry(BreakingStore(store, breaks_at)).publish(NAME, "1.0", folder, FILES)  # type: ignore[arg-type] # it delegates the rest
+        ModelRegistry(BreakingStore(store, breaks_at)).publish(NAME, "1.0", files_in(folder))  # type: ignore[arg-type] # it delegates the rest
     assert registry.versions() == []
     with pytest.raises(ModelNotFound):
         registry.activate(NAME, "1.0")
 
-    registry.publish(NAME, "1.0", folder, FILES)
+    registry.publish(NAME, "1.0", files_in(folder))
     assert registry.versions() == [(NAME, "1.0")]
 
 
 def test_publishing_the_same_files_again_changes_nothing(
     registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
-    first = registry.publish(NAME, "1.0", folder, FILES)
-    assert registry.publish(NAME, "1.0", make_folder(tmp_path / "copy"), FILES) == first
+    first = registry.publish(NAME, "1.0", files_in(folder))
+    assert registry.publish(NAME, "1.0", files_in(make_folder(tmp_path / "copy"))) == first
 
 
 def test_a_published_version_never_changes(
     registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
-    registry.publish(NAME, "1.0", folder, FILES)
+    registry.publish(NAME, "1.0", files_in(folder))
     other = make_folder(tmp_path / "other")
     (other / WEIGHTS).write_text("retrained")
     with pytest.raises(ModelVersionTaken, match=WEIGHTS):
-        registry.publish(NAME, "1.0", other, FILES)
+        registry.publish(NAME, "1.0", files_in(other))
     with pytest.raises(ModelVersionTaken, match=r"figures/loss\.png"):
-        registry.publish(NAME, "1.0", folder, FILES[:2])
+        registry.publish(NAME, "1.0", files_in(folder, FILES[:2]))
     registry.fetch(NAME, "1.0", tmp_path / "fetched")
     assert (tmp_path / "fetched" / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
@@ -134,7 +140,7 @@ def test_a_published_version_never_changes(
 def test_damage_is_found_and_repaired_by_publishing_again(
     store: ObjectStore, registry: ModelRegistry, folder: Path, tmp_path: Path, damage: bytes | None
 ) -> None:
-    registry.publish(NAME, "1.0", folder, FILES)
+    registry.publish(NAME, "1.0", files_in(folder))
     key = version_key(NAME, "1.0", WEIGHTS)
     if damage is None:
         store.delete_prefix(key)
@@ -145,7 +151,7 @@ def test_damage_is_found_and_repaired_by_publishing_again(
             use(NAME, "1.0")
     assert registry.active() is None
 
-    registry.publish(NAME, "1.0", folder, FILES)
+    registry.publish(NAME, "1.0", files_in(folder))
     registry.verify(NAME, "1.0")
 
 
@@ -158,7 +164,7 @@ def test_of_two_who_publish_different_files_at_once_one_can_make_the_version_who
     def publish_at_once(source: Path, version: str) -> None:
         start.wait()
         with suppress(DamagedModel, ModelVersionTaken):
-            registry.publish(NAME, version, source, FILES)
+            registry.publish(NAME, version, files_in(source))
 
     for version in "12345":
         with ThreadPoolExecutor(2) as pool:
@@ -166,7 +172,7 @@ def test_of_two_who_publish_different_files_at_once_one_can_make_the_version_who
         refused = 0
         for source in (folder, other):
             try:
-                registry.publish(NAME, version, source, FILES)
+                registry.publish(NAME, version, files_in(source))
             except ModelVersionTaken:
                 refused += 1
         assert refused == 1
@@ -180,13 +186,13 @@ def test_files_that_lead_out_of_the_folder_are_refused(
     store: ObjectStore, folder: Path, path: str
 ) -> None:
     with pytest.raises(InvalidCheckpoint):
-        ModelRegistry(store).publish(NAME, "1.0", folder, [*FILES, path])
+        ModelRegistry(store).publish(NAME, "1.0", files_in(folder, [*FILES, path]))
     assert list(store.keys("")) == []
 
 
 def test_a_missing_file_is_named(registry: ModelRegistry, folder: Path) -> None:
     with pytest.raises(InvalidCheckpoint, match=r"roc\.png"):
-        registry.publish(NAME, "1.0", folder, [*FILES, "figures/roc.png"])
+        registry.publish(NAME, "1.0", files_in(folder, [*FILES, "figures/roc.png"]))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_impossible_names_never_become_keys(
     registry: ModelRegistry, folder: Path, name: str, version: str
 ) -> None:
     with pytest.raises(InvalidModelRef):
-        registry.publish(name, version, folder, FILES)
+        registry.publish(name, version, files_in(folder))
     with pytest.raises(InvalidModelRef):
         registry.activate(name, version)
 
@@ -205,12 +211,30 @@ def test_impossible_names_never_become_keys(
 def test_a_manifest_that_leads_out_of_the_folder_is_not_followed(
     store: ObjectStore, registry: ModelRegistry, folder: Path, tmp_path: Path
 ) -> None:
-    registry.publish(NAME, "1.0", folder, FILES)
+    registry.publish(NAME, "1.0", files_in(folder))
     key = version_key(NAME, "1.0", "manifest.json")
     hostile = store.get(key).replace(b'"card.json"', b'"../../card.json"')
     store.put(key, hostile, content_type=BYTES)
     with pytest.raises(DamagedModel, match=r"manifest\.json"):
         registry.fetch(NAME, "1.0", tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize("damage", [b"other", None])
+def test_one_file_is_read_as_it_was_published_or_not_at_all(
+    store: ObjectStore, registry: ModelRegistry, folder: Path, damage: bytes | None
+) -> None:
+    registry.publish(NAME, "1.0", files_in(folder))
+    assert registry.read(NAME, "1.0", "card.json") == (folder / "card.json").read_bytes()
+    for file in ("figures/roc.png", "../active.json"):
+        with pytest.raises(ModelNotFound, match=re.escape(file)):
+            registry.read(NAME, "1.0", file)
+    key = version_key(NAME, "1.0", "card.json")
+    if damage is None:
+        store.delete_prefix(key)
+    else:
+        store.put(key, damage, content_type=BYTES)
+    with pytest.raises(DamagedModel, match=r"card\.json"):
+        registry.read(NAME, "1.0", "card.json")
 
 
 # --- activation ------------------------------------------------------------------------------
@@ -220,7 +244,7 @@ def test_a_manifest_that_leads_out_of_the_folder_is_not_followed(
 def three(registry: ModelRegistry, folder: Path) -> ModelRegistry:
     """A registry with the versions 1, 2 and 3."""
     for version in "123":
-        registry.publish(NAME, version, folder, FILES)
+        registry.publish(NAME, version, files_in(folder))
     return registry
 
 

@@ -12,12 +12,13 @@ from unmask_shared.errors import UnmaskError
 # the command that is called is imported: PyTorch takes seconds, and counting videos needs none.
 _COMMANDS: Final = {
     "forge": ("make real controls and forgeries of footage", "commands.forge"),
-    "prepare": ("check and divide a data set and extract its faces", "preparation.command"),
     "stats": ("count and measure a folder of videos", "statistics.command"),
     "demo-media": ("make the clips of the demonstration", "commands.demo"),
     "train": ("train a checkpoint on real/ and fake/ videos", "commands.train"),
     "evaluate": ("measure a checkpoint on labelled videos", "commands.evaluate"),
-    "publish": ("put a run's checkpoint where it is served", "commands.publish"),
+    "export": ("copy a run's checkpoint to a folder, with complete words", "commands.export"),
+    "publish": ("put a checkpoint into the registry of the services", "commands.publish"),
+    "models": ("list, show, activate published models, or roll back", "commands.models"),
 }
 
 

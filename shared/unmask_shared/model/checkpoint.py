@@ -46,6 +46,19 @@ def load_card(folder: Path) -> ModelCard:
             f"{folder / CARD_FILE} cannot be read ({error.strerror}). A checkpoint is a folder "
             f"with {WEIGHTS_FILE} and {CARD_FILE}."
         ) from error
+    return parse_card(text, origin=str(folder / CARD_FILE))
+
+
+def parse_card(text: bytes, *, origin: str) -> ModelCard:
+    """Check the content of a `card.json`.
+
+    Args:
+        text: JSON.
+        origin: Where it comes from, for the error.
+
+    Raises:
+        InvalidCheckpoint: When it is not a valid card.
+    """
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:
@@ -53,7 +66,7 @@ def load_card(folder: Path) -> ModelCard:
             f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}" for item in error.errors()
         )
         raise InvalidCheckpoint(
-            f"{folder / CARD_FILE} is not a card that this version of Unmask reads: {problems}."
+            f"{origin} is not a card that this version of Unmask reads: {problems}."
         ) from error
 
 

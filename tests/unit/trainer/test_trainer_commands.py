@@ -112,19 +112,19 @@ def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
     logits = ClipClassifier(checkpoint).logits([tracks[0].crops[:4]])
     assert np.isfinite(logits).all()
 
-    arguments = ["publish", "--checkpoint", str(tmp_path / "run" / "checkpoint")]
+    arguments = ["export", "--checkpoint", str(tmp_path / "run" / "checkpoint")]
     arguments += ["--to", str(tmp_path / "models"), "--workers", "1"]
     arguments += ["--also-on", str(forged), "--also-named", "again", "--also-note", "Seen before."]
     arguments += ["--describe", "--version", "0.2.0", "--describe-data", "Two people."]
 
     assert main(arguments) == 0
 
-    published = load_checkpoint(tmp_path / "models").card
-    assert published.weights_sha256 == card.weights_sha256
-    assert (published.version, published.training_data.description) == ("0.2.0", "Two people.")
-    assert published.training_data.people == card.training_data.people
-    assert published.evaluations[:4] == card.evaluations
-    assert [row.split for row in published.evaluations[4:]] == ["again", "again"]
+    exported = load_checkpoint(tmp_path / "models").card
+    assert exported.weights_sha256 == card.weights_sha256
+    assert (exported.version, exported.training_data.description) == ("0.2.0", "Two people.")
+    assert exported.training_data.people == card.training_data.people
+    assert exported.evaluations[:4] == card.evaluations
+    assert [row.split for row in exported.evaluations[4:]] == ["again", "again"]
     assert json.loads((tmp_path / "run" / "history.json").read_text())[0]["epoch"] == 1
 
 

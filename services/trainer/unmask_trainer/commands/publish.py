@@ -1,41 +1,37 @@
-"""`python -m unmask_trainer publish`: a checkpoint to where it is served from."""
+"""`python -m unmask_trainer publish`: a checkpoint into the registry."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from unmask_shared.model.card import Evaluation
-from unmask_trainer.commands.description import add_description, description_of
-from unmask_trainer.publish import measure, publish
+from unmask_shared.model_registry import ModelRegistry
+from unmask_shared.object_store import make_object_store
+from unmask_shared.settings import StoreSettings
+from unmask_trainer.commands.models import describe_store
+from unmask_trainer.registry import activate_version, publish_checkpoint
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--also-on", type=Path, metavar="FOLDER", help="more labelled videos")
-    parser.add_argument("--also-named", default="other", metavar="NAME")
-    parser.add_argument("--also-note", default="", metavar="TEXT")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--describe", action="store_true", help="replace the card's words")
-    add_description(parser)
+    parser.description = (
+        "Tries a checkpoint and puts it into the object store that UNMASK_OBJECT_STORE and the "
+        "settings beside it name: those of the running services."
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT_DIR")
+    parser.add_argument("--version", help="instead of that on the card")
+    parser.add_argument("--activate", action="store_true", help="let the workers judge with it")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    further: tuple[Evaluation, ...] = ()
-    if options.also_on is not None:
-        _, further, _ = measure(
-            options.checkpoint,
-            options.also_on,
-            split=options.also_named,
-            note=options.also_note,
-            workers=options.workers,
-        )
-    card = publish(
-        options.checkpoint,
-        options.to,
-        further=further,
-        description=description_of(options) if options.describe else None,
+    settings = StoreSettings()
+    store = make_object_store(settings)
+    store.check()
+    registry = ModelRegistry(store)
+    published = publish_checkpoint(registry, options.checkpoint, version=options.version)
+    sys.stdout.write(
+        f"{published.name} {published.version} is published in {describe_store(settings)}\n"
     )
-    sys.stdout.write(f"{card.name} {card.version} in {options.to}\n")
+    if options.activate:
+        active = activate_version(registry, published.name, published.version)
+        sys.stdout.write(f"{active} is active\n")
