@@ -6,6 +6,7 @@ only the five-point one is used; the one with 68 points excludes commercial use.
 """
 
 import importlib.util
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +27,7 @@ _CONTEXT: Final = 0.35
 _LEFT_TO_RIGHT: Final = (2, 3, 1, 0, 4)
 _CHIP_SIDE: Final = 150
 _CHIP_PADDING: Final = 0.25
-# The surroundings of a face that a chip is cut from, in sides of its box, and their size.
-_CHIP_CONTEXT: Final = 2.4
-_CHIP_SOURCE_SIDE: Final = 480
+_CHIP_PRECISION: Final = 16
 
 
 def find_landmarks(picture: Picture, box: BoundingBox) -> Landmarks:
@@ -54,29 +53,30 @@ def find_landmarks(picture: Picture, box: BoundingBox) -> Landmarks:
     return landmarks
 
 
-def identity_chip(picture: Picture, box: BoundingBox, landmarks: Landmarks) -> NDArray[np.uint8]:
+def identity_chip(picture: Picture, landmarks: Landmarks) -> NDArray[np.uint8]:
     """Cut the aligned picture that `embed_identity` takes.
 
     Args:
         picture: Shows the face.
-        box: Where.
         landmarks: What `find_landmarks` returned for it.
 
     Returns:
         `(150, 150, 3)` uint8 RGB.
     """
-    context = _CHIP_CONTEXT * box.width
-    left, top = box.center[0] - context / 2, box.center[1] - context / 2
-    scale = min(1.0, _CHIP_SOURCE_SIDE / context)
-    side = max(1, round(context * scale))
-    image = picture.patch(_window(scale, left, top, 0), side, side, fine=False)
-    points = (landmarks[np.argsort(_LEFT_TO_RIGHT)] - (left, top)) * scale
+    # dlib knows where the chip lies, but only for points in whole pixels.
+    points = landmarks[np.argsort(_LEFT_TO_RIGHT)] * _CHIP_PRECISION
     shape = dlib.full_object_detection(
-        dlib.rectangle(0, 0, side - 1, side - 1),
-        [dlib.point(round(x), round(y)) for x, y in points],
+        dlib.rectangle(), [dlib.point(round(x), round(y)) for x, y in points]
     )
-    chip: NDArray[np.uint8] = dlib.get_face_chip(image, shape, _CHIP_SIDE, _CHIP_PADDING)
-    return chip
+    place = dlib.get_face_chip_details(shape, _CHIP_SIDE, _CHIP_PADDING)
+    center, scale = place.rect.dcenter(), _CHIP_SIDE * _CHIP_PRECISION / place.rect.width()
+    cos, sin = scale * math.cos(place.angle), scale * math.sin(place.angle)
+    x, y = center.x / _CHIP_PRECISION, center.y / _CHIP_PRECISION
+    middle = (_CHIP_SIDE - 1) / 2
+    matrix = np.array(
+        [[cos, sin, middle - cos * x - sin * y], [-sin, cos, middle + sin * x - cos * y]]
+    )
+    return picture.patch(matrix, _CHIP_SIDE, _CHIP_SIDE)
 
 
 def _window(scale: float, left: float, top: float, border: float) -> NDArray[np.float64]:

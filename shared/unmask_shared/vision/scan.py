@@ -92,7 +92,7 @@ class FaceScanner:
             if not detected:
                 continue
             surest = max(detected, key=lambda position: face[position].confidence)
-            where = shot.frames[surest].picture, boxes[surest], landmarks[surest]
+            picture, points = shot.frames[surest].picture, landmarks[surest]
             yield Tracklet(
                 frames=tuple(
                     FaceFrame(
@@ -106,8 +106,10 @@ class FaceScanner:
                     for position in part
                 ),
                 crops=np.stack([crops[position] for position in part]),
-                chip=identity_chip(*where),
-                overlay=draw_landmarks(*where) if self._form.overlays else None,
+                chip=identity_chip(picture, points),
+                overlay=draw_landmarks(picture, boxes[surest], points)
+                if self._form.overlays
+                else None,
                 confidence=face[surest].confidence,
                 setting=shot.setting,
             )

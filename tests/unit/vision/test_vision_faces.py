@@ -158,7 +158,7 @@ def test_identities_tell_two_persons_apart_across_size_and_tilt() -> None:
         (face,) = LibFaceDetection().detect(image)
         picture = picture_of(image)
         landmarks = find_landmarks(picture, face.box)
-        return embed_identity(identity_chip(picture, face.box, landmarks))
+        return embed_identity(identity_chip(picture, landmarks))
 
     here = identity(astronaut(), eye_distance=43, tilt=0)
     there = identity(astronaut(), eye_distance=60, tilt=15)
