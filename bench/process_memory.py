@@ -1,5 +1,6 @@
 """How much memory this process and all its children hold together."""
 
+import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,18 @@ def _held_mib(process: Path) -> float:
     """Proportional set size: what is shared counts in parts."""
     try:
         lines = (process / "smaps_rollup").read_text().splitlines()
-    except OSError:  # it ended, or became a process that others may not look into
+    except PermissionError:  # a job in the sandbox, which only root may look into
+        return _resident_mib(process)
+    except OSError:  # it ended
         return 0.0
     (kib,) = (int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kib / 1024
+
+
+def _resident_mib(process: Path) -> float:
+    """What is shared counts whole, so this is too much rather than too little."""
+    try:
+        pages = int((process / "statm").read_text().split()[1])
+    except OSError:  # it ended
+        return 0.0
+    return pages * resource.getpagesize() / 1024**2

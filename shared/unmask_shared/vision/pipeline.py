@@ -25,7 +25,9 @@ from unmask_shared.vision.whole_frames import WholeFrames
 __all__ = ["FaceTrack", "FaceTracks", "VisionSettings", "extract_faces"]
 
 
-# Share of the progress at which all clips were scanned; joining persons is the rest.
+# Shares of the progress at which all frames were counted, and all clips scanned; joining persons is
+# the rest.
+_COUNTED = 0.1
 _SCANNED = 0.95
 
 
@@ -162,17 +164,21 @@ def extract_faces(
     """
     limits = DecodeLimits(max_pixels=settings.max_pixels, max_frames=settings.max_frames)
     with _opened(video) as file, open_video(file, limits) as source:
-        timeline = read_timeline(source, max_frames=limits.max_frames)
+        progress = Progress(on_progress)
+        timeline = read_timeline(
+            source,
+            max_frames=limits.max_frames,
+            on_read=lambda share: progress.show(_COUNTED * share),
+        )
         chosen = plan(timeline, settings.sampling_settings())
         reader = FrameReader(source, timeline)
         scanner = _make_scanner(settings, detector)
-        progress = Progress(on_progress)
         work = chosen.cost + chosen.frames
         seen_s: list[list[float]] = []
 
         def report() -> None:
             done = reader.decoded + sum(map(len, seen_s))
-            progress.show(_SCANNED * min(1.0, done / work))
+            progress.show(_COUNTED + (_SCANNED - _COUNTED) * min(1.0, done / work))
 
         with closing(prefetch(reader.read(chosen.clips), report)) as clips:
             for number in range(len(chosen.clips)):

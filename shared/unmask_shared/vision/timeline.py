@@ -5,6 +5,7 @@ of the file does not count; that takes a few milliseconds for an hour. Of other 
 packets are read and counted, about a second for an hour.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -76,8 +77,19 @@ class Timeline:
         return self.key_frames[low - 1] if low else None
 
 
-def read_timeline(source: VideoSource, *, max_frames: int) -> Timeline:
+def _ignore(_share: float) -> None:
+    pass
+
+
+def read_timeline(
+    source: VideoSource, *, max_frames: int, on_read: Callable[[float], None] = _ignore
+) -> Timeline:
     """Count the frames of a video; afterwards the source is at its beginning.
+
+    Args:
+        source: At its beginning.
+        max_frames: More are refused.
+        on_read: Called with the share of the file that was read, in [0, 1], where it must be read.
 
     Raises:
         UnreadableVideo: There is no frame.
@@ -85,17 +97,21 @@ def read_timeline(source: VideoSource, *, max_frames: int) -> Timeline:
     """
     if _has_whole_index(source):
         return _from_index(source, max_frames=max_frames)
-    timeline = count_packets(source, max_frames=max_frames)
+    timeline = count_packets(source, max_frames=max_frames, on_read=on_read)
     source.rewind()
     return timeline
 
 
-def count_packets(source: VideoSource, *, max_frames: int) -> Timeline:
+def count_packets(
+    source: VideoSource, *, max_frames: int, on_read: Callable[[float], None] = _ignore
+) -> Timeline:
     """The same by reading every packet, from where the source is to its end."""
     builder = TimelineBuilder(max_frames=max_frames)
     codec = source.stream.codec_context.name
+    file_bytes = max(1, source.file_bytes)
     for packet in source.packets():
         builder.add(packet, codec=codec)
+        on_read(min(1.0, max(0, packet.pos or 0) / file_bytes))
     stream = source.stream
     return builder.build(
         time_base=stream.time_base or Fraction(1, 90_000), rate=stream.average_rate

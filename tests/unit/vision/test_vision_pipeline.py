@@ -247,6 +247,17 @@ def test_progress_only_grows_and_ends_at_one(
     assert len(seen) >= 4
 
 
+def test_reading_a_file_through_counts_as_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask_shared.vision.progress._PAUSE_S", 0.0)
+    seen: list[float] = []
+    path = write_video(tmp_path / "clip.mkv", film(40, lambda _number: []))
+    extract_faces(path, SETTINGS, seen.append)
+    assert len([fraction for fraction in seen if 0 < fraction <= 0.1]) >= 30
+    assert seen == sorted(set(seen))
+
+
 def test_sound_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoVideoStream):
         extract_faces(write_sound(tmp_path / "sound.m4a"), SETTINGS)
