@@ -59,7 +59,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         BAND,
         Resampling(resamples=100),
     ).metrics
-    held = {"accuracy": 0, "auc": 0, "brier": 0}
+    held = {"accuracy": 0, "auc": 0, "brier": 0, "ece": 0}
     by_row = 0
     rounds = 150
     for seed in range(rounds):
@@ -77,7 +77,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         )
 
     for name, count in held.items():
-        assert 0.90 <= count / rounds <= 1.0, name
+        assert (0.84 if name == "ece" else 0.90) <= count / rounds, name
     assert by_row / rounds < 0.85
 
 

@@ -171,12 +171,14 @@ class LeftOut(_Part):
 class DatasetInfo(_Part):
     """One data set that was measured.
 
-    `sha256` is over the sorted lines `SHA-256 of the file`, space, `id` of the measured videos.
+    `caution` has to stand beside every figure; mostly it is empty. `sha256` is over the sorted
+    lines `SHA-256 of the file`, space, `id` of the measured videos.
     """
 
     name: str
     folder: str
     splits: tuple[str, ...]
+    caution: str
     not_chosen: Count
     left_out: tuple[LeftOut, ...]
     sha256: str

@@ -36,7 +36,7 @@ class Interval:
 
 
 def expanded_percentiles(
-    value: float, replicates: NDArray[np.float64], clusters: int
+    value: float, replicates: NDArray[np.float64], clusters: int, *, biased: bool = False
 ) -> Interval | None:
     """Percentiles of the replicates, as far out as the number of clusters asks for.
 
@@ -44,6 +44,9 @@ def expanded_percentiles(
         value: The figure of the sample itself; the interval always holds it.
         replicates: (B,) the figure of each resample, NaN where it is not defined.
         clusters: How many independent units were resampled.
+        biased: Whether resamples exceed the figure as the figure exceeds the truth: the calibration
+            error, a mean of absolute values, does. The percentiles are then mirrored about the
+            figure (Davison and Hinkley, "Bootstrap Methods", 1997: the basic interval).
 
     Returns:
         None when there are fewer than two clusters, when all replicates are the same, which says
@@ -54,8 +57,10 @@ def expanded_percentiles(
         return None
     reach = stats.t.ppf((1 + LEVEL) / 2, clusters - 1) * sqrt(clusters / (clusters - 1))
     tail = float(stats.norm.cdf(-reach))
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return Interval(low=min(float(low), value), high=max(float(high), value))
+    low, high = (float(end) for end in np.quantile(defined, [tail, 1 - tail]))
+    if biased:
+        low, high = max(0.0, 2 * value - high), 2 * value - low
+    return Interval(low=min(low, value), high=max(high, value))
 
 
 def wilson(rate: float, observations: float) -> Interval:

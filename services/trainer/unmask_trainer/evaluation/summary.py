@@ -33,6 +33,7 @@ _REAL_ONLY = {"false_positive_rate", "real_called_fake"}
 _FAKE_ONLY = {"false_negative_rate", "fake_called_real"}
 _BOTH = {"eer", "balanced_accuracy"}
 _EVERYTHING = {"accuracy", "decided_share", "decided_accuracy"}
+_BIASED = {"ece"}
 _RATES = _REAL_ONLY | _FAKE_ONLY | _BOTH | _EVERYTHING
 GAPS = ("false_positive_rate", "false_negative_rate")
 
@@ -193,7 +194,7 @@ def _estimate(name: str, value: float, replicates: NDArray[np.float64], sizes: _
     if np.isnan(value):
         return Estimate(value=None, low=None, high=None)
     rows, clusters = sizes.of(name)
-    found = expanded_percentiles(value, replicates, clusters)
+    found = expanded_percentiles(value, replicates, clusters, biased=name in _BIASED)
     variance = float(np.nanvar(replicates)) if found else 0.0
     exact: Interval | None = None
     if name in _RATES:

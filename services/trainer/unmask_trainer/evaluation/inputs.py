@@ -1,0 +1,148 @@
+"""The data sets of an evaluation: which videos are measured, and what is known about them."""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
+
+from unmask_shared.vision.pipeline import VisionSettings
+from unmask_trainer.datasets.faces import FaceClips, extract_data_set
+from unmask_trainer.datasets.forged import METADATA_FILE
+from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
+from unmask_trainer.datasets.prepared import FACES_FOLDER, caution_about
+from unmask_trainer.evaluation.document import DatasetInfo, LeftOut
+from unmask_trainer.evaluation.errors import InvalidEvaluation
+from unmask_trainer.evaluation.metadata import Metadata
+from unmask_trainer.evaluation.samples import Facts
+
+_LEARNED_FROM = {"train", "val"}
+_SEPARATOR = ";"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationInput:
+    """A data set with its faces.
+
+    Attributes:
+        info: For the document.
+        faces: The measured videos.
+        facts: About each of them.
+        columns: Names of the columns that the metadata has.
+    """
+
+    info: DatasetInfo
+    faces: tuple[FaceClips, ...]
+    facts: tuple[Facts, ...]
+    columns: frozenset[str]
+
+
+def read_input(
+    folder: Path,
+    settings: VisionSettings,
+    *,
+    name: str,
+    splits: Sequence[str],
+    metadata: Sequence[Path],
+    workers: int,
+) -> EvaluationInput:
+    """Read a labelled folder and extract the faces of the videos to be measured.
+
+    Args:
+        folder: As `read_labelled_videos` takes it.
+        settings: Those that the checkpoint was trained with.
+        name: What to call the data set where its metadata does not say.
+        splits: Values of the metadata's column `split` to measure. Without any, all videos but
+            those that the column marks as trained on or calibrated on.
+        metadata: Further tables, beside the folder's own.
+        workers: Processes that extract faces.
+
+    Raises:
+        InvalidDataset: The folder's own tables are damaged.
+        InvalidEvaluation: When no video is left, or a split does not occur.
+    """
+    own = [folder / METADATA_FILE] if (folder / METADATA_FILE).exists() else []
+    tables = Metadata([*own, *metadata])
+    videos = read_labelled_videos(folder)
+    rows = {video.id: tables.of(video, folder) for video in videos}
+    chosen = _choose(videos, rows, splits, folder)
+    left_out: list[LeftOut] = []
+    with tqdm(total=len(chosen), unit="video", desc=f"faces of {name}", disable=None) as bar:
+
+        def advance(video: LabelledVideo, problem: str | None) -> None:
+            bar.update()
+            if problem:
+                left_out.append(LeftOut(id=video.id, reason=problem))
+                bar.write(f"left out {video.id}: {problem}", file=sys.stderr)
+
+        faces = extract_data_set(
+            chosen, settings, folder / FACES_FOLDER, workers=workers, on_video=advance
+        )
+    if not faces:
+        raise InvalidEvaluation(f"none of the {len(chosen)} videos in {folder} shows a face")
+    return EvaluationInput(
+        info=DatasetInfo(
+            name=name,
+            folder=str(folder),
+            splits=tuple(sorted({rows[face.video.id].get("split", "") for face in faces} - {""})),
+            caution=caution_about(folder),
+            not_chosen=len(videos) - len(chosen),
+            left_out=tuple(left_out),
+            sha256=fingerprint(faces),
+        ),
+        faces=tuple(faces),
+        facts=tuple(_facts(face.video, rows[face.video.id], name) for face in faces),
+        columns=frozenset(tables.columns),
+    )
+
+
+def fingerprint(faces: Sequence[FaceClips]) -> str:
+    """SHA-256 over what the videos are called and hold, whatever their order."""
+    lines = []
+    for face in faces:
+        digest = face.video.sha256
+        if digest is None:
+            with face.video.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        lines.append(f"{digest} {face.video.id}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def dataset_names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, with numbers behind those that occur again."""
+    names: list[str] = []
+    for folder in folders:
+        plain = folder.resolve().name or "data"
+        times = sum(name == plain or name.startswith(f"{plain} (") for name in names)
+        names.append(f"{plain} ({times + 1})" if times else plain)
+    return names
+
+
+def _choose(
+    videos: Sequence[LabelledVideo],
+    rows: dict[str, dict[str, str]],
+    splits: Sequence[str],
+    folder: Path,
+) -> list[LabelledVideo]:
+    if not splits:
+        return [v for v in videos if rows[v.id].get("split", "") not in _LEARNED_FROM]
+    chosen = [video for video in videos if rows[video.id].get("split", "") in splits]
+    present = sorted({row.get("split", "") for row in rows.values()} - {""})
+    if missing := [split for split in splits if split not in present]:
+        there = f"it has {', '.join(present)}" if present else "its metadata names none"
+        raise InvalidEvaluation(f"{folder} has no split {', '.join(missing)}; {there}")
+    return chosen
+
+
+def _facts(video: LabelledVideo, row: dict[str, str], name: str) -> Facts:
+    # Where nobody is named, the clips that a video is made of stand for the people in it.
+    stated = row.get("identities") or row.get("person") or row.get("source") or ""
+    identities = tuple(part.strip() for part in stated.split(_SEPARATOR) if part.strip())
+    return Facts(
+        dataset=video.dataset or row.get("dataset") or name,
+        identities=identities or (video.group,),
+        method=video.method or row.get("method", ""),
+        columns=row,
+    )
