@@ -3,7 +3,7 @@
 The whole picture is searched in the middle of the shot only. From there on outwards, each face is
 looked for around its last place, at one size, which takes a tenth of the time and finds it better.
 In every other clip of a scene that goes on, the faces of the clip before are looked up instead:
-whoever comes in is found one clip later.
+whoever comes in is found with the next search, one or two clips later.
 """
 
 import math

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -38,9 +38,22 @@ def test_a_clip_is_split_at_its_cuts() -> None:
     assert len({shot.setting for shot in shots}) == 3
 
 
-def test_a_cut_between_similar_pictures_stands_out_where_nothing_moves() -> None:
-    pixels = [scenery(320, 240, brightness=level) for level in [100] * 6 + [120] * 6]
-    assert _numbers(ShotSplitter().split(0, _frames(pixels))) == [
+def _lit(levels: Sequence[int]) -> list[NDArray[np.uint8]]:
+    return [scenery(320, 240, brightness=level) for level in levels]
+
+
+def test_a_small_cut_counts_where_it_stands_out_against_what_is_usual() -> None:
+    flicker = [100, 102] * 3 + [122, 124] * 3
+    assert _numbers(ShotSplitter().split(0, _frames(_lit(flicker)))) == [
+        list(range(6)),
+        list(range(6, 12)),
+    ]
+    assert len(ShotSplitter().split(0, _frames(_lit([100, 122] * 6)))) == 1
+
+
+def test_a_large_cut_counts_in_any_case() -> None:
+    flicker = [60, 75] * 3 + [135, 150] * 3
+    assert _numbers(ShotSplitter().split(0, _frames(_lit(flicker)))) == [
         list(range(6)),
         list(range(6, 12)),
     ]
