@@ -12,6 +12,7 @@ from unmask_shared.errors import UnmaskError
 # the command that is called is imported: PyTorch takes seconds, and counting videos needs none.
 _COMMANDS: Final = {
     "forge": ("make real controls and forgeries of footage", "commands.forge"),
+    "prepare": ("check and divide a data set and extract its faces", "preparation.command"),
     "stats": ("count and measure a folder of videos", "statistics.command"),
     "demo-media": ("make the clips of the demonstration", "commands.demo"),
     "train": ("train a checkpoint on real/ and fake/ videos", "commands.train"),
