@@ -67,7 +67,7 @@ def read_input(
     tables = Metadata([*own, *metadata])
     videos = read_labelled_videos(folder)
     rows = {video.id: tables.of(video, folder) for video in videos}
-    chosen = _choose(videos, rows, splits, folder)
+    chosen = choose_videos(videos, rows, splits, folder)
     left_out: list[LeftOut] = []
     with tqdm(total=len(chosen), unit="video", desc=f"faces of {name}", disable=None) as bar:
 
@@ -93,7 +93,7 @@ def read_input(
             sha256=fingerprint(faces),
         ),
         faces=tuple(faces),
-        facts=tuple(_facts(face.video, rows[face.video.id], name) for face in faces),
+        facts=tuple(facts_of(face.video, rows[face.video.id], name) for face in faces),
         columns=frozenset(tables.columns),
     )
 
@@ -120,12 +120,23 @@ def dataset_names(folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def _choose(
+def choose_videos(
     videos: Sequence[LabelledVideo],
     rows: dict[str, dict[str, str]],
     splits: Sequence[str],
     folder: Path,
 ) -> list[LabelledVideo]:
+    """The videos of some splits; without any, those that nothing was learned from.
+
+    Args:
+        videos: All videos.
+        rows: What is known about each, by id.
+        splits: Values of the column `split`.
+        folder: For messages.
+
+    Raises:
+        InvalidEvaluation: A split does not occur.
+    """
     if not splits:
         return [v for v in videos if rows[v.id].get("split", "") not in _LEARNED_FROM]
     chosen = [video for video in videos if rows[video.id].get("split", "") in splits]
@@ -136,7 +147,8 @@ def _choose(
     return chosen
 
 
-def _facts(video: LabelledVideo, row: dict[str, str], name: str) -> Facts:
+def facts_of(video: LabelledVideo, row: dict[str, str], name: str) -> Facts:
+    """What is known about a video, from its row and the name of its data set."""
     # Where nobody is named, the clips that a video is made of stand for the people in it.
     stated = row.get("identities") or row.get("person") or row.get("source") or ""
     identities = tuple(part.strip() for part in stated.split(_SEPARATOR) if part.strip())

@@ -47,6 +47,7 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tight"] = _tight
     environment.globals |= {
         "texts": METRIC_TEXTS,
         "figure": figure_text,
@@ -75,6 +76,11 @@ def render_report(
 
 def _parts(document: EvaluationDocument, kind: SliceKind, level: Level) -> list[Slice]:
     return [part for part in document.slices if part.kind == kind and part.level == level]
+
+
+def _tight(text: str) -> str:
+    """Keeps a number and its percent sign on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _training_figures(card: ModelCard, folder: Path) -> list[tuple[str, str]]:
