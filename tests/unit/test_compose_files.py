@@ -222,6 +222,19 @@ def test_our_servers_wait_for_what_they_need(service: str) -> None:
     assert not needed["seaweedfs"]["required"]
 
 
+def test_the_trainer_can_publish_and_has_no_other_password() -> None:
+    environment = SERVICES["trainer"]["environment"]
+    published_to = {name for name in environment if name.startswith("UNMASK_S3_")}
+    assert published_to == {n for n in SERVICES["gateway"]["environment"] if "_S3_" in n}
+    assert not any("REDIS" in name for name in environment)
+    assert SERVICES["trainer"]["networks"] == ["backend"]
+
+
+def test_models_are_held_to_the_crops_that_the_preprocessor_cuts() -> None:
+    sizes = {SERVICES[s]["environment"]["UNMASK_CROP_SIZE"] for s in ("preprocessor", "inference")}
+    assert len(sizes) == 1
+
+
 def test_settings_that_containers_get_are_read_by_somebody() -> None:
     known = {f"UNMASK_{field.upper()}" for group in SETTINGS for field in group.model_fields}
     gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]

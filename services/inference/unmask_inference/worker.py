@@ -44,7 +44,8 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
     form = CropForm.of(built_in.card)
     if settings.crop_size is not None:
         form = replace(form, size=settings.crop_size)
-    registry = ModelRegistry(make_object_store(store_settings))
+    store = make_object_store(store_settings)
+    registry = ModelRegistry(store)
     models = ModelInUse(
         registry,
         PublishedModels(registry, form=form, device=device, batch_size=settings.batch_size),
@@ -52,6 +53,7 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
         worker=worker_name(),
     )
     try:
+        store.check()  # which makes the bucket, if this is the first service to ask for it
         models.look()
     except DependencyUnavailable as error:
         log.warning("the first job will look which model is active: %s", error.detail)

@@ -151,7 +151,7 @@ def test_the_list_says_what_is_active_refused_and_broken(
     )
     store.put(version_key(NAME, "9.2", "manifest.json"), b"{", content_type="application/json")
     lines = listed().splitlines()
-    assert f"Judging: {NAME} 9.1." in lines
+    assert f"Active: {NAME} 9.1." in lines
     (line,) = [row for row in lines if "9.1  " in row]
     assert "active, but refused by host:7" in line
     assert "it is square" in line

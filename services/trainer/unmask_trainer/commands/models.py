@@ -73,7 +73,7 @@ def _list(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
         yield "  ".join([*cells, row[3]]).rstrip()
     yield ""
-    yield problem or f"Judging: {active or _BUILT_IN}."
+    yield problem or (f"Active: {active}." if active else f"Active: none; {_BUILT_IN} judges.")
 
 
 _HEAD = ("published (UTC)", "name", "version", "state")
