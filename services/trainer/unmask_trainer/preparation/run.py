@@ -34,7 +34,6 @@ from unmask_trainer.statistics.tables import write_tables
 
 JOURNAL_FILE: Final = "survey.jsonl"
 STATISTICS_FOLDER: Final = "statistics"
-_REAL: Final = "real"
 
 # Told the stage's name and number of videos, gives what to call for each video.
 Progress = Callable[[str, int], Callable[[], None]]
@@ -155,7 +154,7 @@ def _survey(
 ) -> list[SurveyedVideo]:
     """Open, count and hash every video that is not in the journal."""
     files = [
-        VideoFile(path=root / record.path, name=record.path, group=record.method or _class(record))
+        VideoFile(path=root / record.path, name=record.path, group=_group(record))
         for record in reading.records
     ]
     journal = SurveyJournal(settings.out / JOURNAL_FILE)
@@ -221,5 +220,6 @@ def _digest(video: SurveyedVideo) -> str | None:
     return None if video.facts is None else video.facts.sha256
 
 
-def _class(record: VideoRecord) -> str:
-    return "fake" if record.label else _REAL
+def _group(record: VideoRecord) -> str:
+    """What the statistics tell apart: methods without their variants, after a dot."""
+    return record.method.partition(".")[0] or ("fake" if record.label else "real")
