@@ -23,7 +23,7 @@ def vision_settings(card: ModelCard) -> VisionSettings:
 def measure(
     checkpoint: Path, data: Path, *, split: str, note: str, workers: int
 ) -> tuple[list[ScoredVideo], tuple[Evaluation, Evaluation], ModelCard]:
-    """Evaluate a published checkpoint, with its own thresholds, on a folder of labelled videos.
+    """Evaluate a finished checkpoint, with its own thresholds, on a folder of labelled videos.
 
     Args:
         checkpoint: A checkpoint's folder.

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from unmask_shared.model.card import Evaluation
+from unmask_trainer.as_served import measure
 from unmask_trainer.commands.description import add_description, description_of
 from unmask_trainer.export import export_checkpoint
-from unmask_trainer.publish import measure
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import CARD_FILE, load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
+from unmask_trainer.as_served import vision_settings
 from unmask_trainer.evaluation.degradations import DEGRADATIONS
 from unmask_trainer.evaluation.document import (
     CheckpointInfo,
@@ -30,7 +31,6 @@ from unmask_trainer.evaluation.samples import Facts, clip_sample, video_sample
 from unmask_trainer.evaluation.scoring import ScoredVideo, score_videos
 from unmask_trainer.evaluation.slices import breakdown, curves, slices
 from unmask_trainer.evaluation.speed import measure_speed
-from unmask_trainer.publish import vision_settings
 
 
 @dataclass(frozen=True, kw_only=True)
