@@ -114,7 +114,9 @@ def count_packets(
         on_read(min(1.0, max(0, packet.pos or 0) / file_bytes))
     stream = source.stream
     return builder.build(
-        time_base=stream.time_base or Fraction(1, 90_000), rate=stream.average_rate
+        time_base=stream.time_base or Fraction(1, 90_000),
+        rate=stream.average_rate,
+        reordered=bool(stream.codec_context.has_b_frames),
     )
 
 
@@ -197,12 +199,16 @@ class TimelineBuilder:
         self._decoded.append(packet.dts)
         self._last_duration = packet.duration or 0
 
-    def build(self, *, time_base: Fraction, rate: Fraction | None) -> Timeline:
+    def build(
+        self, *, time_base: Fraction, rate: Fraction | None, reordered: bool = False
+    ) -> Timeline:
         """Order what was added.
 
         Args:
             time_base: Seconds per unit of the stamps.
             rate: Frames per second by the header, used only where there are no stamps.
+            reordered: Whether frames are stored in another order than they are shown. Stamps that
+                ascend all the same are not those of presentation: AVI has no others.
 
         Raises:
             UnreadableVideo: No packet was added.
@@ -217,15 +223,19 @@ class TimelineBuilder:
         else:
             step = _usual_step(ticks) if self.frames > 1 else float(self._last_duration)
         span = _span(ticks)
+        has_stamps = stamps is not None and not (reordered and self._ascend(stamps))
         return Timeline(
             frames=self.frames,
             duration_s=float((span + step) * time_base),
             fps=_rate(self.frames, span, time_base),
-            key_frames=tuple(self._keys) if stamps is not None else (),
-            has_stamps=stamps is not None,
-            times_s=None if stamps is not None else (ticks - ticks[0]) * float(time_base),
+            key_frames=tuple(self._keys) if has_stamps else (),
+            has_stamps=has_stamps,
+            times_s=None if has_stamps else (ticks - ticks[0]) * float(time_base),
             can_seek=False,
         )
+
+    def _ascend(self, stamps: NDArray[np.int64]) -> bool:
+        return self.frames > 1 and bool(np.all(stamps == np.array(self._presented)))
 
 
 def is_shown(packet: "VideoPacket", *, codec: str) -> bool:

@@ -42,6 +42,22 @@ def test_every_container_gives_all_frames_in_order(tmp_path: Path, suffix: str, 
     assert [number_in(frame.picture.rgb()) for frame in frames] == list(range(30))
 
 
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "ts", "flv"])
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+def test_frames_are_in_order_with_and_without_reordering(
+    tmp_path: Path, suffix: str, b_frames: str
+) -> None:
+    path = write_video(
+        tmp_path / f"clip.{suffix}", map(numbered_picture, range(60)), options={"bf": b_frames}
+    )
+    frames = _read(path, [range(20), range(30, 50)])
+    assert [frame.number for frame in frames] == [*range(20), *range(30, 50)]
+    assert [number_in(frame.picture.rgb()) for frame in frames] == [*range(20), *range(30, 50)]
+    assert [frame.time_s for frame in frames] == pytest.approx(
+        [frame.number / 25 for frame in frames], abs=0.002
+    )
+
+
 def test_the_name_of_the_file_does_not_matter(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mkv", map(numbered_picture, range(3)))
     nameless = path.rename(tmp_path / "concat:source")
