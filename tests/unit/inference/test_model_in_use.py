@@ -50,7 +50,7 @@ def store(local_store: LocalObjectStore) -> SometimesAway:
 
 @pytest.fixture
 def registry(store: SometimesAway) -> ModelRegistry:
-    return ModelRegistry(store)  # type: ignore[arg-type] # it delegates
+    return ModelRegistry(store)
 
 
 @pytest.fixture(scope="module")
