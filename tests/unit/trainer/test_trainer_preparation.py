@@ -4,8 +4,10 @@ import csv
 import hashlib
 import json
 import shutil
+import threading
+import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 import psutil
@@ -18,8 +20,8 @@ from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 from unmask_trainer.__main__ import main
 from unmask_trainer.datasets import crop_cache
 from unmask_trainer.datasets.crop_cache import CropCache
-from unmask_trainer.datasets.errors import InvalidDataset
-from unmask_trainer.datasets.faces import extract_data_set
+from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
+from unmask_trainer.datasets.faces import extract_all, extract_data_set
 from unmask_trainer.datasets.labelled import read_labelled_videos
 from unmask_trainer.datasets.records import Part
 from unmask_trainer.preparation.lock import locked
@@ -317,6 +319,27 @@ def test_a_broken_video_is_remembered_but_one_that_met_a_limit_is_tried_again(ca
     assert found[long].problem.code == "video_too_demanding"
     assert cache.find(found[broken].key) == found[broken]
     assert cache.find(found[long].key) is None
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_advice(tmp_path):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(face_video(0))
+    found = extract_all(CropCache(folder=tmp_path, settings=SMALL), [(path, None)], workers=1)
+
+    def kill_worker():
+        while not (workers := [c for c in psutil.Process().children() if is_worker(c)]):
+            time.sleep(0.01)
+        workers[0].kill()
+
+    def is_worker(child):
+        with suppress(psutil.Error):
+            return "--multiprocessing-fork" in child.cmdline()
+
+    killer = threading.Thread(target=kill_worker)
+    killer.start()
+    with pytest.raises(WorkerLost, match="ended from outside"):
+        list(found)
+    killer.join()
 
 
 def test_a_file_that_is_gone_is_a_problem_of_that_file(cache, tmp_path):
