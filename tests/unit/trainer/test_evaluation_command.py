@@ -74,7 +74,10 @@ def test_every_figure_is_in_the_document(evaluated):
 
     assert document.checkpoint.weights_sha256 == card.weights_sha256
     assert document.checkpoint.thresholds == card.thresholds
-    assert [item.name for item in document.datasets] == ["faces", "other"]
+    assert [(item.name, item.caution) for item in document.datasets] == [
+        ("faces", ""),
+        ("other", ""),
+    ]
     assert {item.splits for item in document.datasets} == {("test",)}
     sets = {s.name: s.summary for s in document.slices if (s.kind, s.level) == ("dataset", "video")}
     assert (sets["faces"].real, sets["faces"].fake, sets["faces"].identities) == (5, 5, 5)
@@ -103,19 +106,24 @@ def test_the_report_lies_beside_it_and_names_what_was_left_out(evaluated):
     assert len(list((evaluated / "mistakes").iterdir())) == html.count('alt="Face from')
 
 
-def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(data, capsys):
+def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(
+    data, tmp_path, capsys
+):
     arguments = ["--data", str(data / "faces"), "--workers", "1", "--resamples", "100"]
+    arguments += ["--out", str(tmp_path)]
 
     assert main(["evaluate", "--checkpoint", str(MODEL), *arguments]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    scores, rows = lines[:-2], [json.loads(line) for line in lines[-2:]]
+    scores, rows = lines[:-3], [json.loads(line) for line in lines[-3:-1]]
+    assert lines[-1] == str(tmp_path / "report.html")
     assert len(scores) == 2 * PEOPLE
     assert all(0 <= float(line.split()[0]) <= 1 for line in scores)
     assert [(row["level"], row["real"], row["fake"]) for row in rows] == [
         ("clip", PEOPLE, PEOPLE),
         ("video", PEOPLE, PEOPLE),
     ]
+    assert "does not say what was trained on" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -164,3 +172,24 @@ def test_the_test_people_have_no_say_in_temperature_and_thresholds(data, tmp_pat
     assert [e for e in again.evaluations if e.split == "val"] == [
         e for e in first.evaluations if e.split == "val"
     ]
+
+
+def test_a_prepared_data_set_is_measured_on_what_was_not_learned_from(data, tmp_path):
+    prepared, out = tmp_path / "prepared", tmp_path / "out"
+    arguments = ["prepare", str(data / "faces"), "--out", str(prepared), "--split", "random"]
+    assert main([*arguments, "--workers", "1"]) == 0
+    with (prepared / "metadata.csv").open(newline="") as file:
+        tested = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    assert tested
+
+    arguments = ["evaluate", str(MODEL), "--data", str(prepared), "--out", str(out)]
+    assert main([*arguments, "--by", "frames", "--resamples", "100", "--workers", "1"]) == 0
+
+    document = EvaluationDocument.model_validate_json((out / "metrics.json").read_bytes())
+    (info,) = document.datasets
+    assert info.splits == ("test",)
+    assert "random" in info.caution
+    assert info.caution in (out / "report.html").read_text()
+    measured = next(part.summary for part in document.slices if part.kind == "dataset")
+    assert measured.rows == len(tested)
+    assert [group.name for group in document.breakdowns[0].groups] == ["5"]

@@ -11,9 +11,16 @@ from unmask_shared.model.scoring import Thresholds
 from unmask_trainer.datasets.faces import FaceClips
 from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.evaluation.degradations import DEGRADATIONS, h264, jpeg, noise
-from unmask_trainer.evaluation.document import Resampling
+from unmask_trainer.evaluation.document import DatasetInfo, Resampling
 from unmask_trainer.evaluation.errors import InvalidEvaluation
-from unmask_trainer.evaluation.inputs import choose_videos, dataset_names, facts_of, fingerprint
+from unmask_trainer.evaluation.inputs import (
+    EvaluationInput,
+    choose_videos,
+    dataset_names,
+    facts_of,
+    fingerprint,
+    told_apart,
+)
 from unmask_trainer.evaluation.metadata import Metadata
 from unmask_trainer.evaluation.robustness import choose, clips_of
 from unmask_trainer.evaluation.samples import Facts, Sample
@@ -113,6 +120,23 @@ def test_the_data_set_is_named_by_its_table_or_else_by_its_folder():
     assert facts_of(video(), {"dataset": "celeb-df"}, "data").dataset == "celeb-df"
     assert facts_of(video(), {}, "data").dataset == "data"
     assert dataset_names([Path("a/test"), Path("b/test"), Path("c")]) == ["test", "test (2)", "c"]
+
+
+def test_folders_whose_data_sets_have_one_name_are_told_apart():
+    def source(folder, *names):
+        info = DatasetInfo(
+            name=folder, folder=folder, splits=(), caution="", not_chosen=0, left_out=(), sha256=""
+        )
+        facts = tuple(Facts(dataset=name, identities=("id0",)) for name in names)
+        return EvaluationInput(info=info, faces=(), facts=facts, columns=frozenset())
+
+    found = told_apart([source("a", "folders", "celeb"), source("b", "folders"), source("c", "c")])
+
+    assert [[facts.dataset for facts in item.facts] for item in found] == [
+        ["folders (a)", "celeb"],
+        ["folders (b)"],
+        ["c"],
+    ]
 
 
 def test_the_fingerprint_is_of_names_and_bytes_in_any_order(tmp_path):

@@ -256,6 +256,8 @@ def test_gaps_are_only_claimed_where_the_data_shows_them():
     assert gap_findings(none)[0].startswith("No difference between the groups is shown")
     assert (alone.unknown, alone.groups) == (40, ())
     assert gap_findings(alone) == ["There are not two groups to compare."]
+    few = breakdown(sample(skill=1.0, people=3), "light", CARD.thresholds, QUICK)
+    assert gap_findings(few) == ["Too little data to compare the groups."]
     shown = none.gaps[0].model_copy(
         update={
             "gaps": {

@@ -24,7 +24,7 @@ from unmask_trainer.evaluation.document import (
     Robustness,
 )
 from unmask_trainer.evaluation.errors import InvalidEvaluation
-from unmask_trainer.evaluation.inputs import EvaluationInput, dataset_names, read_input
+from unmask_trainer.evaluation.inputs import EvaluationInput, dataset_names, read_input, told_apart
 from unmask_trainer.evaluation.mistakes import WorstVideo, worst_videos
 from unmask_trainer.evaluation.robustness import sweep
 from unmask_trainer.evaluation.samples import Facts, clip_sample, video_sample
@@ -142,7 +142,7 @@ def _read_inputs(plan: EvaluationPlan, card: ModelCard) -> list[EvaluationInput]
             f"no metadata has the column {', '.join(unknown)}; "
             f"there are {', '.join(known) or 'none'}"
         )
-    return inputs
+    return told_apart(inputs)
 
 
 def _score(

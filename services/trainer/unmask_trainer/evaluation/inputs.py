@@ -2,8 +2,9 @@
 
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
@@ -18,6 +19,10 @@ from unmask_trainer.evaluation.errors import InvalidEvaluation
 from unmask_trainer.evaluation.metadata import Metadata
 from unmask_trainer.evaluation.samples import Facts
 
+_NO_SPLIT = (
+    "The data does not say what was trained on. If the checkpoint learned from any of these "
+    "people, the figures are too good."
+)
 _LEARNED_FROM = {"train", "val"}
 _SEPARATOR = ";"
 
@@ -87,7 +92,7 @@ def read_input(
             name=name,
             folder=str(folder),
             splits=tuple(sorted({rows[face.video.id].get("split", "") for face in faces} - {""})),
-            caution=caution_about(folder),
+            caution=caution_about(folder) or _caution_about_splits(rows),
             not_chosen=len(videos) - len(chosen),
             left_out=tuple(left_out),
             sha256=fingerprint(faces),
@@ -120,6 +125,28 @@ def dataset_names(folders: Sequence[Path]) -> list[str]:
     return names
 
 
+def told_apart(inputs: Sequence[EvaluationInput]) -> list[EvaluationInput]:
+    """Add the folder's name to names of data sets that occur in several inputs.
+
+    Two folders without a name of their own must not be taken for one, nor two people of one name.
+    """
+    homes = Counter(name for item in inputs for name in {facts.dataset for facts in item.facts})
+
+    def name(facts: Facts, folder: str) -> str:
+        shared = homes[facts.dataset] > 1 and facts.dataset != folder
+        return f"{facts.dataset} ({folder})" if shared else facts.dataset
+
+    return [
+        replace(
+            item,
+            facts=tuple(
+                replace(facts, dataset=name(facts, item.info.name)) for facts in item.facts
+            ),
+        )
+        for item in inputs
+    ]
+
+
 def choose_videos(
     videos: Sequence[LabelledVideo],
     rows: dict[str, dict[str, str]],
@@ -145,6 +172,10 @@ def choose_videos(
         there = f"it has {', '.join(present)}" if present else "its metadata names none"
         raise InvalidEvaluation(f"{folder} has no split {', '.join(missing)}; {there}")
     return chosen
+
+
+def _caution_about_splits(rows: dict[str, dict[str, str]]) -> str:
+    return "" if any(row.get("split") for row in rows.values()) else _NO_SPLIT
 
 
 def facts_of(video: LabelledVideo, row: dict[str, str], name: str) -> Facts:

@@ -203,6 +203,8 @@ def gap_findings(found: Breakdown) -> list[str]:
                 )
     if not found.gaps:
         return ["There are not two groups to compare."]
+    if all(gap.low is None for group in found.gaps for gap in group.gaps.values()):
+        return ["Too little data to compare the groups."]
     return sentences or [
         "No difference between the groups is shown beyond chance. That is no proof that there is "
         "none: see how wide the intervals are."
