@@ -217,6 +217,9 @@ def test_where_people_of_two_parts_share_a_clip_only_one_part_keeps_it():
 
     assignment = assign([*pairs(30), *scene], Protocol.IDENTITY)
 
+    for first in range(12):
+        again = assign([*scene[first:], *scene[:first], *pairs(30)], Protocol.IDENTITY)
+        assert again == assignment
     assert len({assignment.parts[one.id] for one in scene if one.id in assignment.parts}) == 1
     assert Unassigned.SHARED_CLIP in assignment.unassigned.values()
 

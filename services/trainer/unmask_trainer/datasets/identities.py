@@ -59,9 +59,9 @@ def identity_units(records: Sequence[VideoRecord]) -> IdentityUnits:
 
     for record in records:
         first, *others = persons_of(record, owners)
-        for other in (first, *others):
-            low, high = sorted((find(first), find(other)))
-            leader[high] = low
+        home = find(first)
+        for other in others:
+            leader[find(other)] = home
     groups: dict[str, list[str]] = defaultdict(list)
     for person in sorted(leader):
         groups[find(person)].append(person)

@@ -143,9 +143,7 @@ class _Hash:
     attempt: int
 
     def part_of(self, name: str, shares: Shares) -> Part:
-        # The first attempt is the plain hash, so that it does not depend on other videos.
-        salted = f"{self.attempt}:{name}" if self.attempt else name
-        return Part(split_of(salted, shares, self.seed))
+        return Part(split_of(f"{self.attempt}:{name}", shares, self.seed))
 
 
 _Placed = dict[str, Part | Unassigned]
