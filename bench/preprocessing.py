@@ -9,6 +9,7 @@ the time scaled up (a frame takes what a frame takes) and the agreement found on
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,15 +19,16 @@ import av
 import cv2
 import dlib
 from bench_media import BenchClip, make_clip, make_long_clip
+from one_video import whole_stage
 from process_memory import peak_memory_mib
 
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.sandbox import SandboxLimits
-from unmask_shared.vision.crops import encode_crops, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings, extract_faces
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 SETTINGS = VisionSettings()
+ONE_VIDEO = Path(__file__).with_name("one_video.py")
 SAME_FACE_IOU = 0.5
 SPARSE = 10
 
@@ -39,15 +41,6 @@ def decode(path: Path) -> None:
         container.streams.video[0].thread_type = "NONE"
         for _ in container.decode(video=0):
             pass
-
-
-def whole_stage(extraction: SandboxedExtraction, path: Path) -> FaceTracks:
-    """What the worker does with a video between fetching and storing."""
-    faces = extraction.extract(path)
-    for track in faces.tracks:
-        encode_crops(track.frames, track.crops)
-        thumbnail_jpeg(track)
-    return faces
 
 
 def median_ms(candidates: Mapping[str, Run], rounds: int) -> dict[str, float]:
@@ -201,8 +194,8 @@ def main() -> None:
         )
         table("long videos, the same number of clips", times, "5 minutes")
         for name, clip in (("5 minutes", minutes), ("1 hour", hour)):
-            peak = peak_memory_mib(lambda clip=clip: whole_stage(extraction, clip.path))
-            print(f"{name}: at most {peak:.0f} MiB in all processes together")
+            peak = peak_memory_mib([sys.executable, str(ONE_VIDEO), str(clip.path)])
+            print(f"{name}: at most {peak:.0f} MiB in all processes of a worker together")
 
 
 if __name__ == "__main__":

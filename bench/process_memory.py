@@ -1,29 +1,28 @@
-"""How much memory this process and all its children hold together."""
+"""How much memory a command and all its children hold together."""
 
 import resource
-import threading
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 _POLL_S = 0.01
 
 
-def peak_memory_mib(run: Callable[[], object]) -> float:
-    """Run something; the most memory that was held meanwhile, pages in common counted once."""
-    peak, done = 0.0, threading.Event()
+def peak_memory_mib(command: Sequence[str]) -> float:
+    """Run a command; the most memory that was held meanwhile, pages in common counted once.
 
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(_POLL_S):
-            peak = max(peak, sum(map(_held_mib, _family(Path("/proc/self").resolve()))))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        run()
-    finally:
-        done.set()
-        watcher.join()
+    Raises:
+        CalledProcessError: It failed.
+    """
+    peak = 0.0
+    with subprocess.Popen(command) as process:  # noqa: S603 # our own script
+        while process.poll() is None:
+            family = _family(Path("/proc") / str(process.pid))
+            peak = max(peak, sum(map(_held_mib, family)))
+            time.sleep(_POLL_S)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     return peak
 
 
