@@ -130,8 +130,10 @@ class Picture:
         plane = self._pyramids[0].plane
         step = max(1, max(plane.shape) // (4 * long_side))
         sparse = np.ascontiguousarray(plane[::step, ::step])
-        shrink = min(1.0, long_side / max(sparse.shape))
-        rows, columns = (max(1, round(side * shrink)) for side in sparse.shape)
+        # By the display and not by the picture: streams may change their size, thumbnails do not.
+        stored = self.display.stored_width, self.display.stored_height
+        shrink = min(1.0, long_side / max(stored))
+        columns, rows = (max(1, round(side * shrink)) for side in stored)
         small = cv2.resize(sparse, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.uint8)
 

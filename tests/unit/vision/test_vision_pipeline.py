@@ -213,6 +213,30 @@ def test_odd_sizes_are_taken(tmp_path: Path) -> None:
     assert len(extract_faces(path, SETTINGS).tracks) == 1
 
 
+def test_a_face_is_followed_when_the_stream_changes_its_size(tmp_path: Path) -> None:
+    def part(name: str, scale: int, start: int) -> bytes:
+        frames = film(
+            16,
+            lambda _number: [
+                Head(
+                    portrait=astronaut(), center=(160 * scale, 110 * scale), eye_distance=36 * scale
+                )
+            ],
+            width=320 * scale,
+            height=240 * scale,
+        )
+        times = [40 * (start + number) for number in range(16)]
+        return write_video(tmp_path / name, frames, times_ms=times).read_bytes()
+
+    path = tmp_path / "joined.ts"
+    path.write_bytes(part("small.ts", 1, 0) + part("large.ts", 2, 16))
+    faces = extract_faces(path, SETTINGS)
+    (track,) = faces.tracks
+    assert len(track.frames) >= 28
+    for frame in track.frames:
+        assert frame.box.center[0] == pytest.approx(160, abs=12)
+
+
 def test_the_smallest_faces_and_the_most_per_frame_are_settings(tmp_path: Path) -> None:
     def heads(_number: int) -> list[Head]:
         return [
