@@ -4,7 +4,6 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,7 +11,7 @@ from av.video.frame import VideoFrame
 
 from unmask_shared.artifacts import VideoInfo
 from unmask_shared.errors import UnreadableVideo
-from unmask_shared.vision.display import Display, display_of
+from unmask_shared.vision.display import Display
 from unmask_shared.vision.picture import Picture
 from unmask_shared.vision.sampling import Clip
 from unmask_shared.vision.source import VideoSource
@@ -61,7 +60,7 @@ class FrameReader:
         self._source = source
         self._timeline = timeline
         self._codec = source.stream.codec_context.name
-        self._time_base = source.stream.time_base or Fraction(1, 90_000)
+        self._time_base = source.time_base
         self._display: Display | None = None
         self._ready: deque[_Decoded] = deque()
         self._last_number = -1
@@ -175,8 +174,7 @@ class FrameReader:
 
     def _take(self, picture: VideoFrame) -> None:
         if self._display is None:
-            aspect = self._source.stream.sample_aspect_ratio
-            self._display = display_of(picture, float(aspect) if aspect else None)
+            self._display = self._source.display_of(picture)
         stamp = picture.pts if self._timeline.has_stamps else None
         number = self._last_number + 1 if stamp is None else self._stretch.number_of(stamp)
         if not self._last_number < number < self._timeline.frames:

@@ -114,7 +114,7 @@ def count_packets(
         on_read(min(1.0, max(0, packet.pos or 0) / file_bytes))
     stream = source.stream
     return builder.build(
-        time_base=stream.time_base or Fraction(1, 90_000),
+        time_base=source.time_base,
         rate=stream.average_rate,
         reordered=bool(stream.codec_context.has_b_frames),
     )
@@ -153,7 +153,7 @@ def _from_index(source: VideoSource, *, max_frames: int) -> Timeline:
     span = _span(ticks)
     # A single frame lasts as long as the header says: nothing else tells.
     step = _usual_step(ticks) if len(ticks) > 1 else max(0, source.stream.duration or 0)
-    time_base = source.stream.time_base or Fraction(1, 90_000)
+    time_base = source.time_base
     return Timeline(
         frames=len(stamps),
         duration_s=float((span + step) * time_base),

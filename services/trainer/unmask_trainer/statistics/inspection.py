@@ -14,7 +14,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unmask_shared.errors import UnmaskError, UnreadableVideo
-from unmask_shared.vision.display import display_of
 from unmask_shared.vision.source import DecodeLimits, VideoSource, open_video
 from unmask_shared.vision.timeline import TimelineBuilder
 
@@ -22,7 +21,6 @@ from unmask_shared.vision.timeline import TimelineBuilder
 # decoder threads hold back a few more.
 _LOOKAHEAD: Final = 32
 _MICROSECONDS: Final = Fraction(1, av.time_base)
-_FALLBACK_TIME_BASE: Final = Fraction(1, 90_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +168,10 @@ def _facts(
     if counted.first_picture is None:
         raise UnreadableVideo(f"None of the {found} {codec} frames can be decoded.")
     frames = found if inspection.stop_at is None else min(found, inspection.stop_at)
-    time_base = stream.time_base or _FALLBACK_TIME_BASE
+    time_base = source.time_base
     timeline = counted.frames.build(time_base=time_base, rate=stream.average_rate)
     complete = frames == found
-    aspect = stream.sample_aspect_ratio
-    display = display_of(counted.first_picture, float(aspect) if aspect else None)
+    display = source.display_of(counted.first_picture)
     return VideoFacts(
         container=source.container_name,
         codec=codec,
