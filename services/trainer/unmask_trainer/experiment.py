@@ -28,6 +28,7 @@ from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.prepared import caution_about, is_prepared
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
+from unmask_trainer.description import Description
 from unmask_trainer.evaluation.scoring import (
     clip_logits,
     evaluate,
@@ -44,25 +45,6 @@ HISTORY_FILE = "history.json"
 PRETRAINED_FILE = "pretrained.safetensors"
 
 _UNCALIBRATED = Thresholds(real_below=0.5, fake_above=0.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """What the card says in words.
-
-    Attributes:
-        name: Of the model.
-        version: Of the checkpoint.
-        data: What the training data is.
-        licence: What may be done with the weights.
-        limits: What a user has to know.
-    """
-
-    name: str
-    version: str
-    data: str
-    licence: str
-    limits: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,8 +197,7 @@ def _publish_run(
     folder = experiment.out / CHECKPOINT_FOLDER
     figures = draw_curves(history, folder / FIGURES_FOLDER)
     draft = CardDraft(
-        name=experiment.description.name,
-        version=experiment.description.version,
+        **experiment.description.card_fields(),
         created_at=datetime.now(UTC).replace(microsecond=0),
         architecture=experiment.architecture,
         dtype="float16",
@@ -233,8 +214,6 @@ def _publish_run(
         training_data=_training_data(experiment.description.data, parts[Split.TRAIN]),
         evaluations=(),
         figures=tuple(str(path.relative_to(folder)) for path in figures),
-        licence=experiment.description.licence,
-        limits=experiment.description.limits,
     )
     save_checkpoint(folder, model=model, draft=draft)
     # Half precision moves the logits a little: calibrate what will be served.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unmask_shared.model.card import CardDraft, Evaluation, ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
-from unmask_trainer.experiment import Description
+from unmask_trainer.description import Description
 
 
 def export_checkpoint(
@@ -37,11 +37,7 @@ def export_checkpoint(
     content = {name: getattr(loaded.card, name) for name in CardDraft.model_fields}
     content["evaluations"] = kept + further
     if description is not None:
-        content |= {
-            "name": description.name,
-            "version": description.version,
-            "licence": description.licence,
-            "limits": description.limits,
+        content |= description.card_fields() | {
             "training_data": loaded.card.training_data.model_copy(
                 update={"description": description.data}
             ),

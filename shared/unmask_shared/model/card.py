@@ -7,6 +7,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from unmask_shared.artifacts import FaceMode
 from unmask_shared.model.architecture import Architecture
+from unmask_shared.model.card_texts import (
+    ETHICAL_CONSIDERATIONS,
+    EVALUATION_DATA,
+    INTENDED_USE,
+    OUT_OF_SCOPE_USES,
+)
 from unmask_shared.model.clips import ShortClips
 from unmask_shared.model.scoring import MIN_CLIP_FRAMES, Thresholds
 
@@ -85,6 +91,10 @@ class CardDraft(_Part):
     figures: tuple[str, ...] = ()
     licence: str
     limits: tuple[str, ...]
+    intended_use: str = INTENDED_USE
+    out_of_scope_uses: tuple[str, ...] = OUT_OF_SCOPE_USES
+    evaluation_data: str = EVALUATION_DATA
+    ethical_considerations: tuple[str, ...] = ETHICAL_CONSIDERATIONS
 
     @model_validator(mode="after")
     def _labels_are_ours(self) -> Self:
