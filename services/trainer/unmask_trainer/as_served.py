@@ -5,19 +5,9 @@ from pathlib import Path
 from unmask_shared.model.card import Evaluation, ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
-from unmask_shared.vision.pipeline import VisionSettings
+from unmask_trainer.evaluation.inputs import vision_settings
 from unmask_trainer.evaluation.scoring import ScoredVideo, evaluate, score_videos
 from unmask_trainer.experiment import load_faces
-
-
-def vision_settings(card: ModelCard) -> VisionSettings:
-    """The face pipeline's settings that a checkpoint was trained with."""
-    return VisionSettings(
-        face_mode=card.face_mode,
-        crop_size=card.input_size,
-        crop_margin=card.crop_margin,
-        clip_length=card.clip_length,
-    )
 
 
 def measure(

@@ -37,12 +37,28 @@ class TrainingData(_Part):
     videos_fake: Count
 
 
+class Interval(_Part):
+    """Ends of a 95 % interval."""
+
+    low: Share
+    high: Share
+
+    @model_validator(mode="after")
+    def _ends_are_in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"an interval goes upwards, not from {self.low} to {self.high}")
+        return self
+
+
 class Evaluation(_Part):
     """How well the checkpoint did on one set of videos.
 
     `accuracy` and the confusion counts take a probability over 0.5 as fake; `auc` is the area
     under the ROC curve, None when one of the classes is missing. The `decided_*` figures apply the
     card's thresholds: the share outside the inconclusive band, and the accuracy on that share.
+
+    The intervals say where the figures could lie for other people of the same kind: they come from
+    a bootstrap over people. None on older cards, and where there are too few people to tell.
     """
 
     split: str
@@ -51,13 +67,17 @@ class Evaluation(_Part):
     real: Count
     fake: Count
     accuracy: Share
+    accuracy_interval: Interval | None = None
     auc: Share | None
+    auc_interval: Interval | None = None
     true_real: Count
     false_fake: Count
     false_real: Count
     true_fake: Count
     decided_share: Share
+    decided_share_interval: Interval | None = None
     decided_accuracy: Share | None
+    decided_accuracy_interval: Interval | None = None
     note: str = ""
 
 

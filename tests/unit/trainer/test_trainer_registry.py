@@ -176,5 +176,22 @@ def test_a_version_is_shown_with_its_measurements_and_limits(
     card = load_card(DEFAULT_CHECKPOINT)
     for text in (card.weights_sha256, card.limits[0], f"AUC {card.evaluations[0].auc:.3f}"):
         assert text in by_default
+    for words in (card.intended_use, card.out_of_scope_uses[0], card.ethical_considerations[0]):
+        assert words in by_default
     assert main(["models", "show", NAME]) == 2
     assert "Give a version" in capsys.readouterr().err
+
+
+def test_intervals_stand_behind_the_figures(
+    registry: ModelRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = load_card(DEFAULT_CHECKPOINT).evaluations[0].model_dump()
+    row |= {"auc": 0.8, "auc_interval": {"low": 0.7, "high": 0.85}, "people": 12}
+    folder = copy_checkpoint(tmp_path / "c", version="9.3", evaluations=[row])
+    publish_unchecked(registry, folder, "9.3")
+
+    assert main(["models", "show", NAME, "9.3"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "AUC 0.800 (0.700 to 0.850)" in shown
+    assert f"of {row['people']} people" in shown

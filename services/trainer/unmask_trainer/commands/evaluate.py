@@ -8,12 +8,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from unmask_trainer.evaluation.assessment import EvaluationPlan, assess
-from unmask_trainer.evaluation.document import Resampling
+from unmask_trainer.evaluation.card_rows import card_row
+from unmask_trainer.evaluation.document import Level, Resampling
 from unmask_trainer.evaluation.errors import InvalidEvaluation
 from unmask_trainer.evaluation.outputs import write_outputs
-from unmask_trainer.evaluation.scoring import evaluate
 
 _DEGRADED_VIDEOS = 40
+_PRINTED: tuple[Level, ...] = ("clip", "video")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,9 +78,9 @@ def _run(options: argparse.Namespace) -> None:
     for video in found.videos:
         probability = video.probability(card.temperature)
         sys.stdout.write(f"{probability:.4f}  {video.faces.video.id}\n")
-    for row in evaluate(
-        found.videos, split="given", temperature=card.temperature, thresholds=card.thresholds
-    ):
+    everything = {part.level: part.summary for part in found.document.slices if part.kind == "all"}
+    for level in _PRINTED:
+        row = card_row(everything[level], split="given", level=level)
         sys.stdout.write(f"{row.model_dump_json()}\n")
     if options.out is not None:
         report = write_outputs(found, options.out, checkpoint=checkpoint)

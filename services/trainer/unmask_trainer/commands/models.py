@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from unmask_shared.errors import InvalidCheckpoint, InvalidModelRef
-from unmask_shared.model.card import Evaluation, ModelCard
+from unmask_shared.model.card import Evaluation, Interval, ModelCard
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import ActiveModel, VersionManifest
 from unmask_shared.object_store import make_object_store
@@ -122,10 +122,9 @@ def _show(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]
     card = read_card(registry, name, version)
     yield f"{card.name} {card.version}"
     yield from _facts(manifest, card)
-    yield "Evaluations:"
+    yield "Evaluations (figures with their 95 % intervals over people, where they are known):"
     yield from (f"  {_evaluation(row)}" for row in card.evaluations)
-    yield "Limits:"
-    yield from (f"  - {limit}" for limit in card.limits)
+    yield from _words(card)
     yield "Files:"
     for path, file in sorted(manifest.files.items()):
         yield f"  {file.sha256}  {file.bytes:>10}  {path}"
@@ -151,9 +150,30 @@ def _facts(manifest: VersionManifest, card: ModelCard) -> Iterator[str]:
     yield f"  licence    {card.licence}"
 
 
+def _words(card: ModelCard) -> Iterator[str]:
+    for title, texts in (
+        ("Evaluation data", (card.evaluation_data,)),
+        ("Intended use", (card.intended_use,)),
+        ("Out of scope", card.out_of_scope_uses),
+        ("Limits", card.limits),
+        ("Ethical considerations", card.ethical_considerations),
+    ):
+        yield f"{title}:"
+        yield from (f"  - {text}" for text in texts)
+
+
 def _evaluation(row: Evaluation) -> str:
-    auc = "not defined" if row.auc is None else f"{row.auc:.3f}"
+    auc = "not defined" if row.auc is None else _figure(row.auc, row.auc_interval)
+    people = "" if row.people is None else f" of {row.people} people"
     return (
-        f"{row.split}, by {row.level}: AUC {auc}, accuracy {row.accuracy:.3f} on {row.real} real "
-        f"and {row.fake} fake; {row.note}".rstrip("; ")
+        f"{row.split}, by {row.level}: AUC {auc}, accuracy "
+        f"{_figure(row.accuracy, row.accuracy_interval)} on {row.real} real and {row.fake} fake"
+        f"{people}; {row.note}".rstrip("; ")
     )
+
+
+def _figure(value: float, interval: Interval | None) -> str:
+    """A figure with its 95 % interval, if the card has one."""
+    if interval is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

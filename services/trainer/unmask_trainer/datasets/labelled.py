@@ -31,7 +31,10 @@ class LabelledVideo:
         name: Instead of the name that follows from the path.
         part: The part of the data set that it was put in, if it was divided already.
         dataset: Name of the data set, if it has one.
+        identities: Everybody who is in it, as far as that is known: a forgery's target, then who
+            lent the face.
         sha256: Of the file's bytes, if it is known.
+        clip_of: What a real video and the forgeries of it share, if a table says so.
     """
 
     path: Path
@@ -43,7 +46,14 @@ class LabelledVideo:
     name: str = ""
     part: Part | None = None
     dataset: str = ""
+    identities: tuple[str, ...] = ()
     sha256: str | None = None
+    clip_of: str = ""
+
+    @property
+    def footage(self) -> str:
+        """What a real video and the forgeries of it share: by table, or else person and name."""
+        return self.clip_of or f"{self.group}/{self.path.stem}"
 
     @property
     def id(self) -> str:
@@ -102,7 +112,9 @@ def _read_prepared_videos(folder: Path) -> list[LabelledVideo]:
             name=row.id,
             part=row.split,
             dataset=row.dataset,
+            identities=row.identities,
             sha256=row.sha256,
+            clip_of=next(iter(row.source), row.id),
         )
         for row in read_prepared(folder)
         if row.status is Status.OK and row.split is not None

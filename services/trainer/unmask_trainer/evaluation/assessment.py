@@ -15,7 +15,6 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import CARD_FILE, load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
-from unmask_trainer.as_served import vision_settings
 from unmask_trainer.evaluation.degradations import DEGRADATIONS
 from unmask_trainer.evaluation.document import (
     CheckpointInfo,
@@ -24,11 +23,22 @@ from unmask_trainer.evaluation.document import (
     Robustness,
 )
 from unmask_trainer.evaluation.errors import InvalidEvaluation
-from unmask_trainer.evaluation.inputs import EvaluationInput, dataset_names, read_input, told_apart
+from unmask_trainer.evaluation.inputs import (
+    EvaluationInput,
+    dataset_names,
+    read_input,
+    told_apart,
+    vision_settings,
+)
 from unmask_trainer.evaluation.mistakes import WorstVideo, worst_videos
 from unmask_trainer.evaluation.robustness import sweep
-from unmask_trainer.evaluation.samples import Facts, clip_sample, video_sample
-from unmask_trainer.evaluation.scoring import ScoredVideo, score_videos
+from unmask_trainer.evaluation.samples import Facts
+from unmask_trainer.evaluation.scoring import (
+    ScoredVideo,
+    clip_sample,
+    score_videos,
+    video_sample,
+)
 from unmask_trainer.evaluation.slices import breakdown, curves, slices
 from unmask_trainer.evaluation.speed import measure_speed
 

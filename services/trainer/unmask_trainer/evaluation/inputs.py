@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
+from unmask_shared.model.card import ModelCard
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.forged import METADATA_FILE
@@ -42,6 +43,16 @@ class EvaluationInput:
     faces: tuple[FaceClips, ...]
     facts: tuple[Facts, ...]
     columns: frozenset[str]
+
+
+def vision_settings(card: ModelCard) -> VisionSettings:
+    """The face pipeline's settings that a checkpoint was trained with."""
+    return VisionSettings(
+        face_mode=card.face_mode,
+        crop_size=card.input_size,
+        crop_margin=card.crop_margin,
+        clip_length=card.clip_length,
+    )
 
 
 def read_input(

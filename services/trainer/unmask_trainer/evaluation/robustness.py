@@ -8,8 +8,8 @@ import numpy as np
 from unmask_shared.model.predict import ClipClassifier
 from unmask_trainer.evaluation.degradations import DEGRADATIONS, Crops, Degradation
 from unmask_trainer.evaluation.document import DegradedPoint, Resampling, Robustness
-from unmask_trainer.evaluation.samples import Facts, clip_sample, video_sample
-from unmask_trainer.evaluation.scoring import ScoredVideo
+from unmask_trainer.evaluation.samples import Facts
+from unmask_trainer.evaluation.scoring import ScoredVideo, clip_sample, video_sample
 from unmask_trainer.evaluation.summary import summarise
 
 CLIPS_OF_A_VIDEO = 2

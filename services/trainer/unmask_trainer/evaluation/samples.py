@@ -1,13 +1,10 @@
 """Predictions beside what is known about them: the rows that every figure is computed from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from unmask_shared.model.scoring import calibrated_probability
-from unmask_trainer.evaluation.scoring import ScoredVideo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,30 +68,3 @@ class Sample:
             probabilities=self.probabilities[chosen],
             facts=tuple(self.facts[i] for i in np.flatnonzero(chosen)),
         )
-
-
-def video_sample(
-    videos: Sequence[ScoredVideo], facts: Sequence[Facts], temperature: float
-) -> Sample:
-    """One row for each video, with the probability that serving would give."""
-    return Sample(
-        labels=np.array([video.faces.video.label for video in videos], np.int64),
-        probabilities=np.array([video.probability(temperature) for video in videos], np.float64),
-        facts=tuple(facts),
-    )
-
-
-def clip_sample(
-    videos: Sequence[ScoredVideo], facts: Sequence[Facts], temperature: float
-) -> Sample:
-    """One row for each clip, with the label of its video."""
-    counts = [len(video.logits) for video in videos]
-    return Sample(
-        labels=np.repeat(np.array([v.faces.video.label for v in videos], np.int64), counts),
-        probabilities=np.concatenate(
-            [np.empty(0), *(calibrated_probability(v.logits, temperature) for v in videos)]
-        ),
-        facts=tuple(
-            about for about, count in zip(facts, counts, strict=True) for _ in range(count)
-        ),
-    )

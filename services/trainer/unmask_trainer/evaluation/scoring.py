@@ -1,8 +1,7 @@
 """Measures a checkpoint on labelled videos, through the code that serves."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,10 @@ from unmask_shared.model.card import Evaluation
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model.scoring import Thresholds, calibrated_probability, face_probability
 from unmask_trainer.datasets.faces import FaceClips
-from unmask_trainer.evaluation.decisions import confusion, roc_auc
+from unmask_trainer.evaluation.card_rows import card_row
+from unmask_trainer.evaluation.document import Resampling
+from unmask_trainer.evaluation.samples import Facts, Sample
+from unmask_trainer.evaluation.summary import summarise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,30 @@ def video_probabilities(
     return np.array([video.probability(temperature) for video in videos]), _labels(videos)
 
 
+def video_sample(
+    videos: Sequence[ScoredVideo], facts: Sequence[Facts], temperature: float
+) -> Sample:
+    """One row for each video, with the probability that serving would give."""
+    probabilities, labels = video_probabilities(videos, temperature)
+    return Sample(labels=labels, probabilities=probabilities, facts=tuple(facts))
+
+
+def clip_sample(
+    videos: Sequence[ScoredVideo], facts: Sequence[Facts], temperature: float
+) -> Sample:
+    """One row for each clip, with the label of its video."""
+    counts = [len(video.logits) for video in videos]
+    return Sample(
+        labels=np.repeat(_labels(videos), counts),
+        probabilities=np.concatenate(
+            [np.empty(0), *(calibrated_probability(v.logits, temperature) for v in videos)]
+        ),
+        facts=tuple(
+            about for about, count in zip(facts, counts, strict=True) for _ in range(count)
+        ),
+    )
+
+
 def evaluate(
     videos: Sequence[ScoredVideo],
     *,
@@ -70,6 +96,7 @@ def evaluate(
     temperature: float,
     thresholds: Thresholds,
     note: str = "",
+    resampling: Resampling | None = None,
 ) -> tuple[Evaluation, Evaluation]:
     """Evaluate at the level of clips and of videos.
 
@@ -79,46 +106,19 @@ def evaluate(
         temperature: Of the calibration.
         thresholds: Ends of the inconclusive band.
         note: What a reader has to know about the set.
+        resampling: The bootstrap over people behind the intervals; by default a thousand resamples.
     """
-    people = len({video.faces.video.group for video in videos})
-    logits, clip_labels = clip_logits(videos)
-    probabilities, labels = video_probabilities(videos, temperature)
-
+    facts = [
+        Facts(dataset=split, identities=item.identities or (item.group,))
+        for item in (video.faces.video for video in videos)
+    ]
+    drawn = resampling or Resampling()
+    by_clip = summarise(clip_sample(videos, facts, temperature), thresholds, drawn)
+    by_video = summarise(video_sample(videos, facts, temperature), thresholds, drawn)
     return (
-        Evaluation(
-            split=split,
-            level="clip",
-            people=people,
-            note=note,
-            **_figures(clip_labels, calibrated_probability(logits, temperature), thresholds),
-        ),
-        Evaluation(
-            split=split,
-            level="video",
-            people=people,
-            note=note,
-            **_figures(labels, probabilities, thresholds),
-        ),
+        card_row(by_clip, split=split, level="clip", note=note),
+        card_row(by_video, split=split, level="video", note=note),
     )
-
-
-def _figures(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], thresholds: Thresholds
-) -> dict[str, Any]:
-    is_fake = labels.astype(bool)
-    counts = confusion(labels, probabilities)
-    area = roc_auc(labels, probabilities)
-    decided = (probabilities < thresholds.real_below) | (probabilities > thresholds.fake_above)
-    right = (probabilities > thresholds.fake_above) == is_fake
-    return {
-        "real": int(np.sum(~is_fake)),
-        "fake": int(np.sum(is_fake)),
-        "accuracy": round(counts.accuracy, 4),
-        "auc": None if area is None else round(area, 4),
-        **asdict(counts),
-        "decided_share": round(float(decided.mean()), 4),
-        "decided_accuracy": round(float(right[decided].mean()), 4) if decided.any() else None,
-    }
 
 
 def _labels(videos: Sequence[ScoredVideo]) -> NDArray[np.int64]:
