@@ -1,11 +1,19 @@
 """The shape of a ResNet-LSTM, as plain data that a card can hold."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-Trunk = Literal["resnet18", "resnet34", "resnet50"]
+Trunk = Literal["resnet18", "resnet34", "resnet50", "resnet29_face"]
+
+SMALLEST_INPUT: Final[dict[Trunk, int]] = {
+    "resnet18": 32,
+    "resnet34": 32,
+    "resnet50": 32,
+    "resnet29_face": 103,
+}
+"""Sides in pixels; of smaller crops nothing is left for a trunk's last stage to look at."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -13,7 +21,8 @@ class Architecture:
     """What has to be known to build the network before its weights are loaded.
 
     Attributes:
-        trunk: torchvision ResNet whose classifier is replaced by the LSTM.
+        trunk: What looks at single frames: a torchvision ResNet without its classifier, or
+            `resnet29_face`, the network of dlib's face recogniser.
         lstm_hidden: Units of the LSTM in one direction.
         lstm_layers: Stacked LSTM layers.
         bidirectional: Whether a second LSTM reads the clip backwards.

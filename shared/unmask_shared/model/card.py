@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from unmask_shared.artifacts import FaceMode
-from unmask_shared.model.architecture import Architecture
+from unmask_shared.model.architecture import SMALLEST_INPUT, Architecture
 from unmask_shared.model.card_texts import (
     ETHICAL_CONSIDERATIONS,
     EVALUATION_DATA,
@@ -120,6 +120,16 @@ class CardDraft(_Part):
     def _labels_are_ours(self) -> Self:
         if self.labels != LABELS:
             raise ValueError(f"labels must be {LABELS}, not {self.labels}")
+        return self
+
+    @model_validator(mode="after")
+    def _trunk_can_see_the_crops(self) -> Self:
+        smallest = SMALLEST_INPUT[self.architecture.trunk]
+        if self.input_size < smallest:
+            raise ValueError(
+                f"input_size must be at least {smallest} for the trunk "
+                f"{self.architecture.trunk}, not {self.input_size}"
+            )
         return self
 
     @model_validator(mode="after")

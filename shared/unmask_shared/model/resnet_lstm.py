@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unmask_shared.model.architecture import Architecture
-from unmask_shared.model.torchvision_import import load_torchvision
+from unmask_shared.model.trunks import build_trunk
 
 CLASSES = 2
 REAL, FAKE = 0, 1
@@ -22,10 +22,7 @@ class ResNetLSTM(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        trunk = getattr(load_torchvision().models, architecture.trunk)(weights=None)
-        features: int = trunk.fc.in_features
-        trunk.fc = nn.Identity()
-        self.trunk = trunk.to(memory_format=torch.channels_last)
+        self.trunk, features = build_trunk(architecture.trunk)
         self.lstm = nn.LSTM(
             input_size=features,
             hidden_size=architecture.lstm_hidden,

@@ -97,7 +97,8 @@ def test_dropout_acts_in_training_only(clips):
 
 
 @pytest.mark.parametrize(
-    ("trunk", "features"), [("resnet18", 512), ("resnet34", 512), ("resnet50", 2048)]
+    ("trunk", "features"),
+    [("resnet18", 512), ("resnet34", 512), ("resnet50", 2048), ("resnet29_face", 256)],
 )
 def test_each_trunk_feeds_the_lstm_without_its_classifier(trunk, features):
     model = ResNetLSTM(Architecture(trunk=trunk, lstm_hidden=4))
