@@ -1,6 +1,7 @@
 """A loaded checkpoint that classifies clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import Checkpoint
 from unmask_shared.model.clips import frames_to_read
+from unmask_shared.model.evidence import ClipEvidence
+from unmask_shared.model.grad_cam import GradCam
 from unmask_shared.model.transforms import CropTransform, pad_clips
 
 
@@ -61,24 +64,60 @@ class ClipClassifier:
         Raises:
             IncompatibleFaces: When a clip is not of that shape or type.
         """
+        parts = [self._batch_logits(batch) for batch in self._batches(clips)]
+        return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+
+    def explain(self, clips: Sequence[NDArray[np.uint8]]) -> list[ClipEvidence]:
+        """Classify clips, and tell where in their frames the network sees what.
+
+        Takes little longer than `logits`, and gives the same logits.
+
+        Args:
+            clips: As `logits` takes them.
+
+        Returns:
+            One for each clip, with a map for each of its frames.
+
+        Raises:
+            IncompatibleFaces: When a clip is not of the shape or type that `logits` takes.
+        """
+        return [found for batch in self._batches(clips) for found in self._batch_evidence(batch)]
+
+    @cached_property
+    def _grad_cam(self) -> GradCam:
+        # Two threads may both make one: either will do.
+        return GradCam(self._model)
+
+    def _batches(self, clips: Sequence[NDArray[np.uint8]]) -> Iterator[Sequence[NDArray[np.uint8]]]:
         for position, clip in enumerate(clips):
             self._check(position, clip)
-        parts = [
-            self._batch_logits(clips[start : start + self._batch_size])
-            for start in range(0, len(clips), self._batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+        for start in range(0, len(clips), self._batch_size):
+            yield clips[start : start + self._batch_size]
 
     @torch.inference_mode()
     def _batch_logits(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        batch, lengths = pad_clips([self._read(clip) for clip in clips], self._card.clip_length)
-        logits = self._model(batch.to(self._device), lengths)
+        batch, lengths = self._input(clips)
+        logits = self._model(batch, lengths)
         result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 
-    def _read(self, clip: NDArray[np.uint8]) -> Tensor:
-        positions = frames_to_read(len(clip), self._card.clip_length, self._card.short_clips)
-        return self._transform(clip)[list(positions)]
+    def _batch_evidence(self, clips: Sequence[NDArray[np.uint8]]) -> Iterator[ClipEvidence]:
+        batch, lengths = self._input(clips)
+        logits, maps = (found.float().cpu().numpy() for found in self._grad_cam(batch, lengths))
+        for clip, row, evidence in zip(clips, logits, maps, strict=True):
+            positions = self._positions(clip)
+            own: NDArray[np.float32] = np.zeros((len(clip), *evidence.shape[1:]), np.float32)
+            # A frame that was read several times counts as often.
+            np.add.at(own, list(positions), evidence[: len(positions)])
+            yield ClipEvidence(logits=row, maps=own)
+
+    def _input(self, clips: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+        tensors = [self._transform(clip)[list(self._positions(clip))] for clip in clips]
+        batch, lengths = pad_clips(tensors, self._card.clip_length)
+        return batch.to(self._device), lengths
+
+    def _positions(self, clip: NDArray[np.uint8]) -> tuple[int, ...]:
+        return frames_to_read(len(clip), self._card.clip_length, self._card.short_clips)
 
     def _check(self, position: int, clip: NDArray[np.uint8]) -> None:
         side = self._card.input_size
