@@ -90,7 +90,6 @@ _FORGERY = Recipe(
     detail=Detail.LOW_RESOLUTION,
     detail_strength=0.6,
     flicker=0.6,
-    swaps_person=False,
 )
 _MOTION = CameraMotion(
     zoom=(1.0, 1.1), pan=(0.05, 0.02), turn=(-0.02, 0.025), shake=0.0015, noise=1.5

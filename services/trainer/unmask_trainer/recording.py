@@ -2,14 +2,30 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
+from typing import Final, cast
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
+
+
+class Codec(StrEnum):
+    """Formats that videos are compressed in."""
+
+    H264 = "h264"
+    MPEG4 = "mpeg4"
+    VP9 = "vp9"
+
+
+_ENCODERS: Final = {Codec.H264: "libx264", Codec.MPEG4: "mpeg4", Codec.VP9: "libvpx-vp9"}
+# FFmpeg counts quantisers of MPEG-4 in units of 118.
+_LAMBDA: Final = 118
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,18 +33,34 @@ class Encoding:
     """How a video is compressed.
 
     Attributes:
-        crf: Constant rate factor of x264: 17 looks lossless, 30 is visibly blocky.
+        crf: Constant rate factor of x264: 17 looks lossless, 30 is visibly blocky. Other codecs
+            get what looks about as good.
         preset: Speed of x264.
+        codec: The format.
     """
 
     crf: int = 20
     preset: str = "veryfast"
+    codec: Codec = Codec.H264
+
+    def options(self) -> dict[str, object]:
+        """What the encoder is told."""
+        match self.codec:
+            case Codec.H264:
+                return {"crf": str(self.crf), "preset": self.preset}
+            case Codec.MPEG4:
+                # Quantisers double every 6 steps of the rate factor.
+                quantiser = min(31.0, max(2.0, 2.0 * 2 ** ((self.crf - 16) / 6)))
+                return {"flags": "+qscale", "global_quality": str(round(quantiser * _LAMBDA))}
+            case Codec.VP9:
+                crf = min(63, round(1.4 * self.crf))
+                return {"crf": str(crf), "b": "0", "deadline": "realtime", "cpu-used": "6"}
 
 
 def write_video(
     path: Path, frames: Iterable[Frame], *, fps: int, encoding: Encoding | None = None
 ) -> None:
-    """Encode frames as H.264 in MP4; the file appears when it is whole.
+    """Encode frames in MP4; the file appears when it is whole.
 
     Args:
         path: The file to write; its folder must exist.
@@ -56,11 +88,13 @@ def _encode(
     path: Path, frames: Iterable[Frame], size: tuple[int, ...], fps: int, encoding: Encoding
 ) -> None:
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps))
+        stream = cast(
+            VideoStream, container.add_stream(_ENCODERS[encoding.codec], rate=Fraction(fps))
+        )
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         # One thread: the bytes are then the same on every machine, and files are made in parallel.
-        stream.options = {"crf": str(encoding.crf), "preset": encoding.preset, "threads": "1"}
+        stream.options = encoding.options() | {"threads": "1"}
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))

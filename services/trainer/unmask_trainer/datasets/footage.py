@@ -1,6 +1,7 @@
 """Short takes of raw frames: pieces of real videos, and portraits set into motion."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.errors import InvalidRequest, UnreadableVideo
+from unmask_shared.errors import InvalidRequest, UnmaskError, UnreadableVideo
 from unmask_shared.vision.frames import FrameReader
 from unmask_shared.vision.source import DecodeLimits, open_video
 from unmask_shared.vision.timeline import Timeline, read_timeline
@@ -72,12 +73,32 @@ def read_persons(path: Path | None) -> dict[str, str]:
 
 
 def plan_video_takes(
-    folder: Path, persons: dict[str, str], *, takes: int, frames: int
+    folder: Path,
+    persons: dict[str, str],
+    *,
+    takes: int,
+    frames: int,
+    on_problem: Callable[[Path, str], None],
 ) -> list[Take]:
-    """Spread up to `takes` disjoint takes of `frames` frames over every video of a folder."""
+    """Spread up to `takes` disjoint takes of `frames` frames over every video of a folder.
+
+    Args:
+        folder: With video files.
+        persons: Who is shown, by file name; a file that is not there shows a person of its own.
+        takes: Of each video, at most.
+        frames: Of each take, if the video has as many.
+        on_problem: Called for each file that cannot be read.
+
+    Raises:
+        InvalidRequest: The folder is missing, or has no video files.
+    """
     planned = []
-    for path in _files(folder, _VIDEO_SUFFIXES):
-        info = _timeline_of(path)
+    for path in _files(folder, _VIDEO_SUFFIXES, "videos"):
+        try:
+            info = _timeline_of(path)
+        except UnmaskError as error:
+            on_problem(path, f"{error.code}: {error.detail}")
+            continue
         count = max(1, min(takes, info.frames // frames))
         spare = max(0, info.frames - frames)
         planned += [
@@ -97,7 +118,11 @@ def plan_video_takes(
 
 
 def plan_portrait_takes(folder: Path, persons: dict[str, str], *, frames: int) -> list[Take]:
-    """One take of every portrait of a folder."""
+    """One take of every portrait of a folder.
+
+    Raises:
+        InvalidRequest: The folder is missing, or has no pictures.
+    """
     return [
         Take(
             id=path.stem,
@@ -109,7 +134,7 @@ def plan_portrait_takes(folder: Path, persons: dict[str, str], *, frames: int) -
             frames=frames,
             fps=_PORTRAIT_FPS,
         )
-        for path in _files(folder, _IMAGE_SUFFIXES)
+        for path in _files(folder, _IMAGE_SUFFIXES, "pictures")
     ]
 
 
@@ -164,7 +189,14 @@ def _even(frame: Frame) -> Frame:
     return frame[: height - height % 2, : width - width % 2]
 
 
-def _files(folder: Path, suffixes: set[str]) -> list[Path]:
+def _files(folder: Path, suffixes: set[str], what: str) -> list[Path]:
     if not folder.is_dir():
         raise InvalidRequest(f"{folder} is not a folder")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    )
+    if not found:
+        raise InvalidRequest(f"{folder} holds no {what} ({' '.join(sorted(suffixes))})")
+    return found

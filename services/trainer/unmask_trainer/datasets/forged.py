@@ -1,152 +1,243 @@
-"""Makes a labelled data set: for each take a real control and its forgery, encoded alike.
+"""Makes a labelled data set: for each take a real control and forgeries of it, encoded alike.
 
-The control is the take itself, compressed exactly as the forgery is: same encoder, same quality,
-same size. What tells the two apart is the forgery and nothing else.
+The control is the take itself, compressed exactly as the forgeries are: same encoder, same quality,
+same size. What tells them apart is the forgery and nothing else.
 """
 
 import csv
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unmask_shared.errors import UnmaskError
-from unmask_shared.vision.pipeline import VisionSettings, extract_faces
-from unmask_trainer.datasets.footage import Take, render
-from unmask_trainer.forgeries.blending import Donor, forge
-from unmask_trainer.forgeries.geometry import Points
-from unmask_trainer.forgeries.recipes import draw_recipe
+from unmask_shared.errors import InvalidRequest
+from unmask_trainer.datasets.circles import circles_of, name_of
+from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
+from unmask_trainer.datasets.footage import Take
+from unmask_trainer.datasets.takes import (
+    JOURNAL,
+    FollowedTake,
+    ForgedTake,
+    ForgeSettings,
+    make_control,
+    make_forgery,
+)
+from unmask_trainer.datasets.whole_files import replacing
+from unmask_trainer.forgeries.methods import can_draw
+from unmask_trainer.preparation.lock import locked
 from unmask_trainer.processes import single_threaded_processes
-from unmask_trainer.recording import Encoding, write_video
 
-METADATA_FILE = "metadata.csv"
-METADATA_COLUMNS = ("id", "label", "person", "source", "method")
+METADATA_FILE: Final = "metadata.csv"
+METADATA_COLUMNS: Final = (
+    "id",
+    "label",
+    "person",
+    "identities",
+    "circle",
+    "source",
+    "clip",
+    "method",
+)
+_SETTINGS_FILE: Final = "settings.json"
 
-# Donors come from the takes that the same worker rendered before; chunks make that reproducible.
-_CHUNK = 24
-_DONORS = 12
-_LONGEST_SILENCE = 0.25
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forged:
-    """What became of one take: a method's name, or why there is no pair."""
+class Progress:
+    """A take's control or one of its forgeries is done.
+
+    Attributes:
+        take: The take.
+        problem: Why the take is left out, or its forgeries; empty if they are not.
+        steps: How many of its `1 + per_take` videos are over with.
+    """
 
     take: Take
-    method: str | None
-    problem: str | None = None
-
-
-class _NoSteadyFace(UnmaskError):
-    """The most prominent face cannot be followed through the take."""
-
-    title = "No face can be followed through the take"
+    problem: str = ""
+    steps: int = 1
 
 
 def build_dataset(
     takes: Sequence[Take],
     out: Path,
+    settings: ForgeSettings,
     *,
-    seed: int,
     workers: int,
-    on_take: Callable[[Forged], None],
+    on_progress: Callable[[Progress], None],
 ) -> int:
-    """Write `out/real/ID.mp4`, `out/fake/ID.mp4` and `out/metadata.csv`.
+    """Write `out/real/ID.mp4`, `out/fake/ID~N.mp4` and `out/metadata.csv`.
+
+    What an earlier run with the same settings has made is kept.
 
     Args:
         takes: What to render; ids must differ.
-        out: Created when missing; files of the same names are replaced.
-        seed: The same seed and takes give the same videos, whatever the number of workers.
+        out: Created when missing.
+        settings: How to forge; the same settings and takes give the same videos, whatever the
+            number of workers.
         workers: Processes.
-        on_take: Called for each take when it is done; takes without a usable face are reported
-            here and left out.
+        on_progress: Called when a control or a forgery is done; takes without a usable face are
+            reported here and left out.
 
     Returns:
-        Number of pairs written.
+        Number of forgeries.
+
+    Raises:
+        InvalidDataset: The folder was made with other settings, or another run is at work in it.
+        InvalidRequest: No take shows a face, two have one id, or the methods need more people.
+        WorkerLost: A process was ended from outside.
     """
-    for label in ("real", "fake"):
-        (out / label).mkdir(parents=True, exist_ok=True)
-    chunks = [list(takes[start : start + _CHUNK]) for start in range(0, len(takes), _CHUNK)]
-    rows: list[tuple[str, str, str, str, str]] = []
-    with single_threaded_processes(workers) as pool:
-        jobs = [pool.submit(_forge_chunk, chunk, out, seed) for chunk in chunks]
-        for job in jobs:
-            for done in job.result():
-                on_take(done)
-                if done.method is not None:
-                    rows += _rows(done.take, done.method)
-    with (out / METADATA_FILE).open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(METADATA_COLUMNS)
-        table.writerows(rows)
-    return len(rows) // 2
-
-
-def _rows(take: Take, method: str) -> Iterator[tuple[str, str, str, str, str]]:
-    yield take.id, "real", take.person, take.source, ""
-    yield take.id, "fake", take.person, take.source, method
-
-
-def _forge_chunk(takes: Sequence[Take], out: Path, seed: int) -> list[Forged]:
-    donors: deque[tuple[str, Donor]] = deque(maxlen=_DONORS)
-    done = []
-    for take in takes:
+    _check_ids(takes)
+    for name in ("real", "fake", JOURNAL):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        _keep_settings(out, settings, takes)
         try:
-            done.append(_forge_take(take, out, seed, donors))
-        except UnmaskError as error:
-            done.append(Forged(take=take, method=None, problem=f"{error.code}: {error.detail}"))
+            with single_threaded_processes(workers) as pool:
+                followed = _controls(pool, takes, out, settings, on_progress)
+                forged = _forgeries(
+                    pool, takes, followed, out=out, settings=settings, on_progress=on_progress
+                )
+        except BrokenProcessPool as error:
+            raise WorkerLost("A process that forges was ended from outside.") from error
+        _write_table(out, takes, followed, forged, settings.seed)
+    return len(forged)
+
+
+def _check_ids(takes: Sequence[Take]) -> None:
+    seen: set[str] = set()
+    for take in takes:
+        if take.id in seen:
+            raise InvalidRequest(f"two files are called {take.source}: rename one of them")
+        seen.add(take.id)
+
+
+def _keep_settings(out: Path, settings: ForgeSettings, takes: Sequence[Take]) -> None:
+    """Hold a folder to what it was begun with: half of each would fit neither."""
+    named = [asdict(take) | {"path": take.path.name} for take in takes]
+    form = asdict(settings) | {"takes": named}
+    text = json.dumps(form, indent=1, default=str, sort_keys=True)
+    path = out / JOURNAL / _SETTINGS_FILE
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise InvalidDataset(
+            f"{out} was begun with other footage or options: go on with those, or choose an empty "
+            "folder"
+        )
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _controls(
+    pool: ProcessPoolExecutor,
+    takes: Sequence[Take],
+    out: Path,
+    settings: ForgeSettings,
+    on_progress: Callable[[Progress], None],
+) -> dict[str, FollowedTake]:
+    jobs = {pool.submit(make_control, take, out, settings): take for take in takes}
+    done = {}
+    for job, take in _finished(jobs):
+        done[take.id] = job.result()
+        problem = done[take.id].problem
+        steps = 1 + settings.per_take if problem else 1
+        on_progress(Progress(take=take, problem=problem, steps=steps))
+    if all(one.problem for one in done.values()):
+        raise InvalidRequest(
+            f"none of the {len(takes)} takes shows a face that can be followed: give footage of "
+            "faces that are at least 32 pixels wide"
+        )
     return done
 
 
-def _forge_take(take: Take, out: Path, seed: int, donors: deque[tuple[str, Donor]]) -> Forged:
-    rng = np.random.default_rng([seed, zlib.crc32(take.id.encode())])
-    frames = render(take, rng)
-    encoding = Encoding(crf=int(rng.integers(16, 31)))
-    real, fake = (out / label / f"{take.id}.mp4" for label in ("real", "fake"))
-    write_video(real, frames, fps=take.fps, encoding=encoding)
+def _forgeries(
+    pool: ProcessPoolExecutor,
+    takes: Sequence[Take],
+    followed: Mapping[str, FollowedTake],
+    *,
+    out: Path,
+    settings: ForgeSettings,
+    on_progress: Callable[[Progress], None],
+) -> list[ForgedTake]:
+    usable = [take for take in takes if not followed[take.id].problem]
+    circles = circles_of((take.person for take in takes), seed=settings.seed)
+    lenders: dict[str, list[tuple[Take, FollowedTake]]] = defaultdict(list)
+    for take in usable:
+        if followed[take.id].looks_ahead:
+            lenders[take.person].append((take, followed[take.id]))
+    jobs = {}
+    for take in usable:
+        others = [
+            one
+            for person in circles[take.person]
+            if person != take.person
+            for one in lenders[person]
+        ]
+        if not can_draw(settings.methods, has_donor=bool(others)):
+            problem = "no forgery of it: nobody in its circle can lend it a face"
+            on_progress(Progress(take=take, problem=problem, steps=settings.per_take))
+            continue
+        for number in range(settings.per_take):
+            job = pool.submit(
+                make_forgery, take, number, followed[take.id], others, out=out, settings=settings
+            )
+            jobs[job] = take
+    done = []
+    for job, take in _finished(jobs):
+        done.append(job.result())
+        on_progress(Progress(take=take))
+    if not done:
+        raise InvalidRequest(
+            f"the methods {', '.join(settings.methods)} need faces of at least two people: add "
+            "footage of others, name who is shown with --persons, or choose methods that need "
+            "nobody else"
+        )
+    return sorted(done, key=lambda one: one.id)
+
+
+def _finished(jobs: Mapping[Future[T], Take]) -> Iterator[tuple[Future[T], Take]]:
+    """Jobs as they end; none goes on when one fails."""
     try:
-        landmarks = follow_face(real, len(frames))
-    except UnmaskError:
-        real.unlink()
-        raise
-    others = [donor for person, donor in donors if person != take.person]
-    recipe = draw_recipe(rng, may_swap=bool(others))
-    donor = others[int(rng.integers(len(others)))] if recipe.swaps_person else None
-    forged = forge(frames, list(landmarks), recipe, rng, donor)
-    write_video(fake, forged, fps=take.fps, encoding=encoding)
-    middle = len(frames) // 2
-    donors.append((take.person, Donor(picture=frames[middle], landmarks=landmarks[middle])))
-    return Forged(take=take, method=recipe.method)
+        for job in as_completed(jobs):
+            yield job, jobs[job]
+    finally:
+        for job in jobs:
+            job.cancel()
 
 
-def follow_face(video: Path, frames: int) -> Points:
-    """Landmarks of the most prominent face in every frame of a short video.
+def _write_table(
+    out: Path,
+    takes: Sequence[Take],
+    followed: Mapping[str, FollowedTake],
+    forged: Sequence[ForgedTake],
+    seed: int,
+) -> None:
+    by_id = {take.id: take for take in takes}
+    circles = circles_of((take.person for take in takes), seed=seed)
 
-    Args:
-        video: The file.
-        frames: Number of its frames.
+    def row(name: str, label: str, take: Take, method: str, donor: str) -> tuple[str, ...]:
+        people = [take.person] + ([by_id[donor].person] if donor else [])
+        circle = name_of(circles[take.person])
+        return (
+            name,
+            label,
+            take.person,
+            ";".join(people),
+            circle,
+            take.source,
+            take.id,
+            method,
+        )
 
-    Returns:
-        (frames, 5, 2) in pixels; short gaps are interpolated.
-
-    Raises:
-        UnmaskError: When the file cannot be decoded, or the face is missing too often.
-    """
-    settings = VisionSettings(sampling="all", clip_length=min(frames, 256), detection_side=320)
-    tracks = extract_faces(video, settings).tracks
-    if not tracks:
-        raise _NoSteadyFace(f"no face in {video.name}")
-    seen = np.array([frame.frame for frame in tracks[0].frames])
-    edges = np.concatenate([[-1], seen, [frames]])
-    if np.diff(edges).max() > 1 + _LONGEST_SILENCE * frames:
-        raise _NoSteadyFace(f"the face is seen in only {len(seen)} of {frames} frames")
-    known: NDArray[np.float64] = np.array(
-        [frame.landmarks for frame in tracks[0].frames], np.float64
-    ).reshape(len(seen), 10)
-    steps = np.arange(frames)
-    filled = [np.interp(steps, seen, column) for column in known.T]
-    return np.stack(filled, axis=1).reshape(frames, 5, 2)
+    rows = [row(t.id, "real", t, "", "") for t in takes if not followed[t.id].problem]
+    rows += [row(one.id, "fake", by_id[one.take], one.method, one.donor) for one in forged]
+    with (
+        replacing(out / METADATA_FILE) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(METADATA_COLUMNS)
+        table.writerows(rows)

@@ -1,10 +1,13 @@
-"""Forges crops anew in every epoch, so that a small data set does not run out of forgeries.
+"""Forges crops anew whenever they are shown, so that a small data set does not run out of them.
 
-As in the paper on self-blended images, a forgery is made of each real picture whenever it is
-shown. Crops are aligned, so the landmarks are those of the alignment's template.
+As in the paper on self-blended images, a forgery is made of each real clip in every epoch. Crops
+are aligned, so the landmarks are those of the alignment's template.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,56 +15,111 @@ from numpy.typing import NDArray
 from unmask_shared.model.card import LABELS
 from unmask_shared.vision.align import template
 from unmask_trainer.datasets.faces import FaceClips
-from unmask_trainer.forgeries.blending import Donor, forge
-from unmask_trainer.forgeries.geometry import face_to_frame, soft_mask
-from unmask_trainer.forgeries.recipes import Recipe, draw_recipe
+from unmask_trainer.forgeries.clips import FaceClip, Mask, render
+from unmask_trainer.forgeries.methods import (
+    DEFAULT_WEIGHTS,
+    METHODS,
+    Material,
+    check_weights,
+    draw_forgery,
+    draw_method,
+)
+from unmask_trainer.forgeries.textures import TextureSpace
 
 Crops = NDArray[np.uint8]
+
+# A mixture of fewer faces than this has little of the face that it should show.
+_FEWEST_TEXTURES, _MOST_TEXTURES = 32, 160
+_TEXTURE_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgedClip:
+    """A forgery of a clip.
+
+    Attributes:
+        crops: (T, S, S, 3) uint8 RGB.
+        masks: (T, S, S) float32 in [0, 1]: the opacity of what was blended in; where it is 0, the
+            crop is the original's to the bit.
+        method: The method, and its variant after a dot.
+    """
+
+    crops: Crops
+    masks: Mask
+    method: str
 
 
 class FreshForgeries:
     """Makes forgeries of real crops, with each other's faces where a swap is drawn."""
 
-    def __init__(self, faces: Sequence[FaceClips], *, margin: float, share: float) -> None:
+    def __init__(
+        self,
+        faces: Sequence[FaceClips],
+        *,
+        margin: float,
+        methods: Mapping[str, float] | None = None,
+    ) -> None:
         """Collect the real videos.
 
         Args:
-            faces: Videos; the real ones are forged, and lend each other their faces.
+            faces: Videos of one part of a split; the real ones lend each other their faces.
             margin: The crops' margin, as in the face pipeline's settings.
-            share: Of the forged clips, those that are made anew, in [0, 1].
+            methods: Weights of the methods of `forgeries.methods.METHODS`; those that are left out
+                are never drawn. None takes all of them with their own weights.
+
+        Raises:
+            InvalidRequest: A method is unknown, or the weights cannot be drawn by.
         """
-        self._originals = [item for item in faces if item.video.label == LABELS["real"]]
         self._margin = margin
-        self._share = share
+        self._weights = dict(DEFAULT_WEIGHTS if methods is None else methods)
+        check_weights(self._weights)
+        self._lenders: dict[str, list[FaceClips]] = defaultdict(list)
+        for item in faces:
+            if item.video.label == LABELS["real"]:
+                self._lenders[item.video.group].append(item)
+        self._persons = sorted(self._lenders)
 
-    def wanted(self, rng: np.random.Generator) -> bool:
-        """Whether this clip is to be made anew."""
-        return bool(rng.random() < self._share)
+    def forge(self, crops: Crops, person: str, rng: np.random.Generator) -> ForgedClip:
+        """Forge a real clip.
 
-    def forge(self, crops: Crops, person: str, rng: np.random.Generator) -> Crops:
-        """Forge the crops (T, S, S, 3) of a person."""
-        forged, _ = self._forge(crops, person, rng)
-        return forged
+        Args:
+            crops: (T, S, S, 3) uint8 RGB.
+            person: Whom they show; somebody else's face is put into them where a swap is drawn.
+            rng: Source of randomness.
 
-    def draw_original(self, rng: np.random.Generator) -> tuple[Crops, str]:
-        """One real crop (S, S, 3) and whom it shows."""
-        item = self._originals[int(rng.integers(len(self._originals)))]
-        crops = item.load()
-        return np.array(crops[int(rng.integers(len(crops)))]), item.video.group
+        Raises:
+            InvalidRequest: Only methods that need a donor are wanted, and there is nobody else.
+        """
+        clip = self._clip(crops)
+        others = len(self._persons) - (person in self._lenders)
+        method = draw_method(self._weights, rng, has_donor=others > 0)
+        donor = self._draw_donor(person, len(crops), rng) if others > 0 else None
+        material = Material(clip=clip, donor=donor, textures=self._textures)
+        forgery = draw_forgery(method, material, rng)
+        frames, masks = zip(*render(clip, forgery), strict=True)
+        return ForgedClip(crops=np.stack(frames), masks=np.stack(masks), method=forgery.method)
 
-    def forge_crop(
-        self, crop: Crops, person: str, rng: np.random.Generator
-    ) -> tuple[Crops, NDArray[np.float32]]:
-        """Forge one crop; returns it with the opacity (S, S) of what was blended in."""
-        forged, recipe = self._forge(crop[None], person, rng)
-        pose = face_to_frame(template(crop.shape[0], self._margin))
-        mask = soft_mask(recipe.outline, pose, size=crop.shape[:2], feather=recipe.feather)
-        return forged[0], mask * np.float32(recipe.opacity)
+    def _clip(self, crops: Crops) -> FaceClip:
+        return FaceClip.aligned(crops, template(crops.shape[1], self._margin))
 
-    def _forge(self, crops: Crops, person: str, rng: np.random.Generator) -> tuple[Crops, Recipe]:
-        points = template(crops.shape[1], self._margin)
-        picture, lender = self.draw_original(rng)
-        recipe = draw_recipe(rng, may_swap=lender != person)
-        donor = Donor(picture=picture, landmarks=points) if recipe.swaps_person else None
-        forged = forge(list(crops), [points] * len(crops), recipe, rng, donor)
-        return np.stack(list(forged)), recipe
+    def _draw_donor(self, person: str, frames: int, rng: np.random.Generator) -> FaceClip:
+        lender = person
+        while lender == person:
+            lender = self._persons[int(rng.integers(len(self._persons)))]
+        videos = self._lenders[lender]
+        video = videos[int(rng.integers(len(videos)))]
+        start, stop = video.clips[int(rng.integers(len(video.clips)))]
+        return self._clip(np.array(video.load()[start : min(stop, start + frames)]))
+
+    @cached_property
+    def _textures(self) -> TextureSpace | None:
+        """What the faces are made of, if there are enough and somebody wants to know."""
+        wanted = any(
+            METHODS[name].uses_textures for name, weight in self._weights.items() if weight
+        )
+        if not wanted or len(self._persons) < _FEWEST_TEXTURES:
+            return None
+        rng = np.random.default_rng(_TEXTURE_SEED)
+        chosen = rng.permutation(self._persons)[:_MOST_TEXTURES]
+        faces = [self._lenders[str(name)][0].load()[:1] for name in chosen]
+        return TextureSpace.fit([self._clip(np.array(crops)) for crops in faces])

@@ -15,7 +15,7 @@ from unmask_trainer.datasets.records import Part, VideoRecord
 
 # People of larger groups are placed one by one. A fixed number, not a share of all people, so that
 # nobody moves when videos of others are added.
-_LARGEST_UNIT: Final = 4
+LARGEST_UNIT: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def identity_units(records: Sequence[VideoRecord]) -> IdentityUnits:
         groups[find(person)].append(person)
     return IdentityUnits(
         unit={
-            person: members[0] if len(members) <= _LARGEST_UNIT else person
+            person: members[0] if len(members) <= LARGEST_UNIT else person
             for members in groups.values()
             for person in members
         },

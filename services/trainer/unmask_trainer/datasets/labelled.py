@@ -6,7 +6,6 @@ from pathlib import Path
 
 from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
-from unmask_trainer.datasets.forged import METADATA_FILE
 from unmask_trainer.datasets.prepared import (
     Status,
     is_prepared,
@@ -14,6 +13,8 @@ from unmask_trainer.datasets.prepared import (
     read_prepared,
 )
 from unmask_trainer.datasets.records import Part
+
+METADATA_FILE = "metadata.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,8 @@ class LabelledVideo:
     Attributes:
         path: The file.
         label: 0 for real, 1 for fake.
-        group: What must not be torn apart by a split: the person, or else the file's stem, which
-            a forgery shares with its original.
+        group: What must not be torn apart by a split: the people who lend each other their faces,
+            the person, or else the file's stem, which a forgery shares with its original.
         method: How it was forged, if known.
         person: Who is shown, if known.
         source: The recording that it is taken from, if known.
@@ -66,7 +67,10 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
 
     Args:
         folder: Was prepared; or holds `real/` and `fake/`, and may hold `metadata.csv` with the
-            columns `id,label,person,source,method`, where `id` is a file's name without its suffix.
+            columns `id,label,person`, where `id` is a file's name without its suffix, and if known
+            `source`, `method`, `identities` (who is seen, then who lent a face, with `;` between
+            them), `clip` (what a real video and its forgeries share) and `circle` (whom a split
+            must keep together with whom).
 
     Returns:
         All videos of a plain folder; those of a prepared one that can be used.
@@ -90,10 +94,12 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
                 LabelledVideo(
                     path=path,
                     label=label,
-                    group=row.get("person") or path.stem,
+                    group=row.get("circle") or row.get("person") or path.stem,
                     method=row.get("method", ""),
                     person=row.get("person", ""),
                     source=row.get("source", ""),
+                    identities=tuple(filter(None, row.get("identities", "").split(";"))),
+                    clip_of=row.get("clip", ""),
                 )
             )
     return sorted(videos, key=lambda video: (video.group, video.path.stem, video.label))

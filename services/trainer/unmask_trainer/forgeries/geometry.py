@@ -22,6 +22,8 @@ Matrix = NDArray[np.float64]
 # corners of the other, base of the nose.
 _TEMPLATE: Points = np.array([(-0.7, 0), (-0.3, 0), (0.3, 0), (0.7, 0), (0, 0.75)], np.float64)
 _OUTLINE_POINTS = 64
+# Middle of a face below the point between the eyes, in eye distances.
+CENTER_Y = 0.55
 
 
 class Region(StrEnum):
@@ -94,6 +96,15 @@ def apply(matrix: Matrix, points: Points) -> Points:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
+def face_coordinates(pose: Matrix, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The face's coordinates (h, w, 2) of each pixel of a patch."""
+    back = inverse(pose)
+    rows, columns = np.arange(size[0])[:, None], np.arange(size[1])[None]
+    x = back[0, 0] * columns + back[0, 1] * rows + back[0, 2]
+    y = back[1, 0] * columns + back[1, 1] * rows + back[1, 2]
+    return np.stack([x, y], axis=2).astype(np.float32)
+
+
 def soft_mask(
     outline: Outline, to_frame: Matrix, *, size: tuple[int, int], feather: float
 ) -> NDArray[np.float32]:
@@ -108,12 +119,22 @@ def soft_mask(
     Returns:
         (H, W) in [0, 1]; 0 beyond the outline widened by 3 x `feather`.
     """
-    polygon = apply(to_frame, outline.points())
+    mask = filled(apply(to_frame, outline.points()), size)
+    eye_distance = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
+    return feathered(mask, feather * eye_distance)
+
+
+def filled(polygon: Points, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A polygon (N, 2) in pixels as an opacity (H, W) in [0, 1] with a smooth edge."""
     mask = np.zeros(size, np.uint8)
     # Sixteenths of a pixel: a mask that jumped by whole pixels would flicker as the face moves.
     cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    eye_distance = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
-    sigma = max(0.6, feather * eye_distance)
+    return np.asarray(mask / np.float32(255), np.float32)
+
+
+def feathered(mask: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Blur a mask by `sigma` pixels; it stays 0 beyond 3 x `sigma` from its edge."""
+    sigma = max(0.6, sigma)
     kernel = 2 * int(np.ceil(3 * sigma)) + 1
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), sigma)
-    return np.asarray(np.clip(soft / 255, 0, 1), np.float32)
+    soft = cv2.GaussianBlur(mask, (kernel, kernel), sigma)
+    return np.asarray(np.clip(soft, 0, 1), np.float32)

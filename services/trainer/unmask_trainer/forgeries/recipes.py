@@ -34,7 +34,6 @@ class Recipe:
         detail: Kind of the loss or excess of detail.
         detail_strength: In (0, 1].
         flicker: Scale of the frame-to-frame wander of position, colour and opacity.
-        swaps_person: Whether the new face is another person's rather than the same one's.
     """
 
     outline: Outline
@@ -49,40 +48,25 @@ class Recipe:
     detail: Detail
     detail_strength: float
     flicker: float
-    swaps_person: bool
 
     @property
     def method(self) -> str:
         """Short name for tables, e.g. `self_blend.mouth.blurred`."""
-        kind = "swap" if self.swaps_person else "self_blend"
-        return f"{kind}.{self.outline.region}.{self.detail}"
+        return f"self_blend.{self.outline.region}.{self.detail}"
 
 
-def draw_recipe(rng: np.random.Generator, *, may_swap: bool) -> Recipe:
+def draw_recipe(rng: np.random.Generator) -> Recipe:
     """Draw a forgery.
 
     At least two of geometry, colour and detail differ from the original, so that no single
     artefact marks every forgery and none is without a trace.
-
-    Args:
-        rng: Source of randomness.
-        may_swap: Whether another person's face is at hand.
     """
-    swaps = may_swap and bool(rng.random() < 0.5)
-    # A swapped mouth or pair of eyes alone would look like a collage, not like a face swap.
-    shares = (0.6, 0.4, 0.0, 0.0) if swaps else (0.35, 0.3, 0.2, 0.15)
-    region = Region(str(rng.choice(list(Region), p=shares)))
+    region = Region(str(rng.choice(list(Region), p=(0.35, 0.3, 0.2, 0.15))))
     untouched = int(rng.integers(3)) if rng.random() < 0.6 else None
     geometry, colour, detail = (float(aspect != untouched) for aspect in range(3))
     kind = Detail(str(rng.choice(list(Detail)[1:]))) if detail else Detail.AS_IS
     return Recipe(
-        outline=Outline(
-            region=region,
-            stretch=(float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.85, 1.1))),
-            waves=tuple(
-                (float(rng.uniform(0, 0.06)), float(rng.uniform(0, 2 * np.pi))) for _ in range(3)
-            ),
-        ),
+        outline=draw_outline(rng, region),
         feather=float(rng.uniform(0.02, 0.16)),
         opacity=float(rng.choice([rng.uniform(0.5, 1), rng.uniform(0.85, 1), 1.0])),
         shift=_triple(geometry * rng.uniform(-0.08, 0.08, 3))[:2],
@@ -94,7 +78,17 @@ def draw_recipe(rng: np.random.Generator, *, may_swap: bool) -> Recipe:
         detail=kind,
         detail_strength=float(rng.uniform(0.3, 1)),
         flicker=float(rng.choice([0.0, rng.uniform(0, 1)], p=[0.3, 0.7])),
-        swaps_person=swaps,
+    )
+
+
+def draw_outline(rng: np.random.Generator, region: Region) -> Outline:
+    """A bent ellipse of about the region's size."""
+    return Outline(
+        region=region,
+        stretch=(float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.85, 1.1))),
+        waves=tuple(
+            (float(rng.uniform(0, 0.06)), float(rng.uniform(0, 2 * np.pi))) for _ in range(3)
+        ),
     )
 
 

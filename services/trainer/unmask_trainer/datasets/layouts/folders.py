@@ -1,6 +1,7 @@
 """A folder with `real/*` and `fake/*`, as `forge` makes it, or anybody by hand.
 
-Beside them may lie `metadata.csv` with the columns `id,label,person,source,method`.
+Beside them may lie `metadata.csv` with the columns `id,label,person`, and if known `source`,
+`method`, `identities`, `clip` and `circle`; see `labelled.read_labelled_videos`.
 """
 
 from pathlib import Path
@@ -33,9 +34,9 @@ def _record_of(video: LabelledVideo, root: Path) -> VideoRecord:
     return VideoRecord(
         path=video.path.relative_to(root).as_posix(),
         label=video.label,
-        identities=(video.person,) if video.person else (),
-        # Takes of one recording show the same scene, so they count as one clip.
-        sources=(video.source or video.path.stem,),
+        identities=video.identities or ((video.person,) if video.person else ()),
+        # A take and the recording that it is from: takes of one recording show the same scene.
+        sources=tuple(filter(None, (video.clip_of, video.source))) or (video.path.stem,),
         method=video.method,
         dataset=DATASET,
     )
