@@ -1,0 +1,98 @@
+"""Reads tensors from files, and puts them into a module if all of them fit."""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from unmask_shared.model.torchvision_import import load_torchvision
+from unmask_trainer.initialisation.errors import UnusableWeights
+
+_SHOWN: Final = 4
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Named tensors of a `.safetensors` file, or of a `.pth` file; no code in it is run.
+
+    Raises:
+        UnusableWeights: When the file is missing, damaged, or holds anything but named tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load(path.read_bytes())
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UnusableWeights(f"{path} cannot be read ({error.strerror}).") from error
+    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UnusableWeights(
+            f"{path} holds no weights that can be read: {str(error).splitlines()[0]}"
+        ) from error
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    ):
+        raise UnusableWeights(f"{path} holds other things than named tensors: save a state_dict.")
+    return dict(content)
+
+
+def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor], str]:
+    """Weights that torchvision publishes, trained on ImageNet (`IMAGENET1K_V1`).
+
+    Args:
+        model: torchvision's name of the network.
+        path: Where they are; None takes them from torchvision's cache, or downloads them.
+
+    Returns:
+        The tensors, and words for where they came from.
+
+    Raises:
+        UnusableWeights: When they cannot be read, or had to be downloaded and could not be.
+    """
+    if path is not None:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        return read_tensors(path), f"{path.name}, SHA-256 {digest[:12]}"
+    weights = load_torchvision().models.get_model_weights(model).IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True), f"torchvision's {weights}"
+    except (OSError, RuntimeError) as error:  # no network, or not the bytes that were expected
+        raise UnusableWeights(
+            f"the weights of {model} could not be downloaded ({error}). Fetch {weights.url} where "
+            f"there is a network, and give the file's path in the experiment."
+        ) from error
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) -> None:
+    """Copy tensors into a module that has exactly these.
+
+    Args:
+        module: Changed in place.
+        tensors: As in its `state_dict`, of any precision.
+        origin: For the message, where they came from.
+
+    Raises:
+        UnusableWeights: With what is missing, unknown, of another shape or not finite; the module
+            is then as it was.
+    """
+    expected = module.state_dict()
+    problems = {
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unknown": sorted(tensors.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} {tuple(tensors[name].shape)} for {tuple(expected[name].shape)}"
+            for name in sorted(expected.keys() & tensors.keys())
+            if tensors[name].shape != expected[name].shape
+        ],
+        "not finite": sorted(name for name in tensors if not tensors[name].isfinite().all()),
+    }
+    if said := "; ".join(
+        f"{len(names)} {problem} ({', '.join(names[:_SHOWN])}{', ...' * (len(names) > _SHOWN)})"
+        for problem, names in problems.items()
+        if names
+    ):
+        raise UnusableWeights(f"{origin} does not fit: of its tensors {said}.")
+    module.load_state_dict(tensors)
