@@ -92,6 +92,9 @@ def test_every_figure_is_in_the_document(evaluated):
         "jpeg", "h264", "scale", "blur", "noise",
     }  # fmt: skip
     assert document.speed.clips_per_second > 0
+    kinds = [(item.label, item.fake_probability > 0.5) for item in document.heatmaps]
+    assert 1 < len(kinds) <= 8
+    assert all(kinds.count(kind) <= 2 for kind in kinds)
     assert document.datasets[1].left_out[0].reason.startswith("not_a_video")
 
 
@@ -104,13 +107,14 @@ def test_the_report_lies_beside_it_and_names_what_was_left_out(evaluated):
     assert "http://" not in html
     assert "https://" not in html
     assert len(list((evaluated / "mistakes").iterdir())) == html.count('alt="Face from')
+    assert len(list((evaluated / "heatmaps").iterdir())) == html.count('alt="A face from')
 
 
 def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(
     data, tmp_path, capsys
 ):
     arguments = ["--data", str(data / "faces"), "--workers", "1", "--resamples", "100"]
-    arguments += ["--out", str(tmp_path)]
+    arguments += ["--out", str(tmp_path), "--heatmaps", "0"]
 
     assert main(["evaluate", "--checkpoint", str(MODEL), *arguments]) == 0
 
@@ -123,7 +127,10 @@ def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(
         ("clip", PEOPLE, PEOPLE),
         ("video", PEOPLE, PEOPLE),
     ]
-    assert "does not say what was trained on" in (tmp_path / "report.html").read_text()
+    html = (tmp_path / "report.html").read_text()
+    assert "does not say what was trained on" in html
+    assert 'id="heatmaps"' not in html
+    assert list((tmp_path / "heatmaps").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -133,6 +140,7 @@ def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(
         ([str(MODEL), "--checkpoint", str(MODEL)], "one checkpoint"),
         ([str(MODEL), "--resamples", "5"], "--resamples 5 is too few"),
         ([str(MODEL), "--robustness", "-1"], "--robustness -1"),
+        ([str(MODEL), "--heatmaps", "-1"], "--heatmaps -1"),
         ([str(MODEL), "--by", "age"], "has the column age; there are id, label"),
         ([str(MODEL), "--split", "test"], "has no split test; its metadata names none"),
     ],

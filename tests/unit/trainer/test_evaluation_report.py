@@ -20,12 +20,14 @@ from unmask_trainer.evaluation.document import (
     DegradedPoint,
     Estimate,
     EvaluationDocument,
+    HeatmapExample,
     LeftOut,
     Mistake,
     Resampling,
     Robustness,
     Speed,
 )
+from unmask_trainer.evaluation.heatmaps import ShownHeatmap
 from unmask_trainer.evaluation.mistakes import WorstVideo
 from unmask_trainer.evaluation.outputs import write_outputs
 from unmask_trainer.evaluation.report import render_report
@@ -62,6 +64,10 @@ def assessment(drawn, *, name="faces", robust=True):
     mistake = Mistake(
         dataset=name, id=f"fake/{name}.mp4", label="fake", method=name, fake_probability=0.01,
         verdict="real",
+    )  # fmt: skip
+    example = HeatmapExample(
+        dataset=name, id=f"fake/{name}.webm", label="fake", method=name, fake_probability=0.87,
+        verdict="fake", clip=1, frame=3, contribution=0.2, picture="heatmaps/01.jpg",
     )  # fmt: skip
     document = EvaluationDocument(
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
@@ -106,9 +112,15 @@ def assessment(drawn, *, name="faces", robust=True):
             slowest=4.0, fastest=6.0,
         ),
         mistakes=(mistake,),
+        heatmaps=(example,),
     )  # fmt: skip
-    worst = (WorstVideo(mistake=mistake, jpeg=picture.tobytes()),)
-    return Assessment(document=document, videos=(), card=CARD, worst=worst)
+    return Assessment(
+        document=document,
+        videos=(),
+        card=CARD,
+        worst=(WorstVideo(mistake=mistake, jpeg=picture.tobytes()),),
+        heatmaps=(ShownHeatmap(example=example, jpeg=picture.tobytes()),),
+    )
 
 
 def estimate(value, low=None, high=None):
@@ -158,7 +170,7 @@ def test_the_report_has_every_part_in_order(page):
 
     assert ids == [
         "short", "what", "figures", "methods", "curves", "groups", "robustness", "training",
-        "mistakes", "limits", "reading", "record",
+        "mistakes", "heatmaps", "limits", "reading", "record",
     ]  # fmt: skip
     assert len(page.all("h1")) == 1
     assert page.open == []
@@ -184,6 +196,15 @@ def test_the_report_loads_nothing(page):
     assert {tag for tag, _ in page.elements} & {"script", "link", "iframe", "object"} == set()
     (policy,) = [m for m in page.all("meta") if m.get("http-equiv")]
     assert policy["content"].startswith("default-src 'none'; img-src data:;")
+
+
+def test_a_heatmap_is_captioned_and_explained(page):
+    (picture,) = [image for image in page.all("img") if "heatmap" in image["alt"]]
+
+    assert "fake/faces.webm" in picture["alt"]
+    assert "Forgeries that were found" in page.words
+    assert "Forged, 87 % fake verdict: fake fake/faces.webm" in page.words
+    assert "a warm place need not be forged" in page.words
 
 
 def test_hostile_names_stay_text(tmp_path):
@@ -223,7 +244,7 @@ def test_what_was_not_measured_has_no_part(tmp_path):
     page = Page(render_report(found, charts, checkpoint_folder=tmp_path))
 
     ids = {attrs["id"] for tag, attrs in page.elements if tag == "h2"}
-    assert ids & {"methods", "groups", "robustness", "training"} == set()
+    assert ids & {"methods", "groups", "robustness", "training", "heatmaps"} == set()
     assert "not defined" in page.words
     assert "There are no forged videos" in page.words
     assert not any(chart.path.name == "roc.svg" for chart in charts)
@@ -278,6 +299,8 @@ def test_gaps_are_only_claimed_where_the_data_shows_them():
 def test_everything_is_written_and_older_pictures_go(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "reliability-9.svg").write_text("old")
+    (tmp_path / "heatmaps").mkdir()
+    (tmp_path / "heatmaps" / "09.jpg").write_text("old")
     found = assessment(sample(skill=1.0))
 
     report = write_outputs(found, tmp_path, checkpoint=MODEL)
@@ -290,6 +313,7 @@ def test_everything_is_written_and_older_pictures_go(tmp_path):
     ]  # fmt: skip
     assert (tmp_path / "figures" / "roc.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in (tmp_path / "mistakes").iterdir()] == ["01.jpg"]
+    assert [path.name for path in (tmp_path / "heatmaps").iterdir()] == ["01.jpg"]
 
 
 def test_the_same_figures_draw_the_same_pictures(tmp_path):

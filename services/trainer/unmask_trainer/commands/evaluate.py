@@ -48,6 +48,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"degrade so many videos and judge them again ({_DEGRADED_VIDEOS} if not said)",
     )
     parser.add_argument("--worst", type=int, default=12, metavar="N", help="mistakes to show")
+    parser.add_argument(
+        "--heatmaps",
+        type=int,
+        default=2,
+        metavar="N",
+        help="show what the network goes by, of N videos of each kind: right and wrong, of both "
+        "classes (%(default)s; 0 for none)",
+    )
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="for intervals")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
@@ -56,10 +64,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     checkpoint = _one_checkpoint(options)
-    if options.robustness < 0 or options.worst < 0:
-        raise InvalidEvaluation(
-            f"--robustness {options.robustness} and --worst {options.worst}: give numbers from 0"
-        )
+    for name in ("robustness", "worst", "heatmaps"):
+        if getattr(options, name) < 0:
+            raise InvalidEvaluation(f"--{name} {getattr(options, name)}: give a number from 0")
     found = assess(
         EvaluationPlan(
             checkpoint=checkpoint,
@@ -69,6 +76,8 @@ def _run(options: argparse.Namespace) -> None:
             by=tuple(options.by),
             robustness=options.robustness,
             worst=options.worst,
+            # Without a report nobody would see them.
+            heatmaps=options.heatmaps if options.out is not None else 0,
             resampling=_resampling(options),
             workers=options.workers,
             command=_command(checkpoint, options),
@@ -111,7 +120,8 @@ def _command(checkpoint: Path, options: argparse.Namespace) -> str:
             words += [f"--{option}", str(value)]
     if options.robustness:
         words += ["--robustness", str(options.robustness)]
-    words += ["--worst", str(options.worst), "--resamples", str(options.resamples)]
+    words += ["--worst", str(options.worst), "--heatmaps", str(options.heatmaps)]
+    words += ["--resamples", str(options.resamples)]
     words += ["--seed", str(options.seed)]
     if options.out is not None:
         words += ["--out", str(options.out)]

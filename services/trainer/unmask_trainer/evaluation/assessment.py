@@ -23,6 +23,7 @@ from unmask_trainer.evaluation.document import (
     Robustness,
 )
 from unmask_trainer.evaluation.errors import InvalidEvaluation
+from unmask_trainer.evaluation.heatmaps import ShownHeatmap, example_heatmaps
 from unmask_trainer.evaluation.inputs import (
     EvaluationInput,
     dataset_names,
@@ -55,6 +56,8 @@ class EvaluationPlan:
         by: Columns to break the results down by.
         robustness: Most videos to degrade; 0 does without.
         worst: How many of the worst mistakes to show.
+        heatmaps: Of how many videos of each kind, right and wrong, real and forged, to show where
+            the network saw signs of a forgery.
         resampling: The bootstrap.
         workers: Processes that extract faces.
         command: How the evaluation was started, for the record.
@@ -67,6 +70,7 @@ class EvaluationPlan:
     by: tuple[str, ...] = ()
     robustness: int = 0
     worst: int = 12
+    heatmaps: int = 2
     resampling: Resampling = field(default_factory=Resampling)
     workers: int = 2
     command: str = ""
@@ -81,12 +85,14 @@ class Assessment:
         videos: The scored videos, in the order of the data sets.
         card: Of the checkpoint.
         worst: The worst mistakes with their pictures.
+        heatmaps: Examples of what the network goes by.
     """
 
     document: EvaluationDocument
     videos: tuple[ScoredVideo, ...]
     card: ModelCard
     worst: tuple[WorstVideo, ...]
+    heatmaps: tuple[ShownHeatmap, ...] = ()
 
 
 def assess(plan: EvaluationPlan) -> Assessment:
@@ -107,6 +113,7 @@ def assess(plan: EvaluationPlan) -> Assessment:
     by_video = video_sample(videos, facts, card.temperature)
     by_clip = clip_sample(videos, facts, card.temperature)
     worst = worst_videos(videos, facts, card, limit=plan.worst)
+    heatmaps = example_heatmaps(classifier, videos, facts, limit=plan.heatmaps)
     document = EvaluationDocument(
         created_at=datetime.now(UTC).replace(microsecond=0),
         command=plan.command,
@@ -129,9 +136,16 @@ def assess(plan: EvaluationPlan) -> Assessment:
         robustness=_sweep(plan, classifier, videos, facts) if plan.robustness else None,
         speed=measure_speed(classifier, device=device),
         mistakes=tuple(item.mistake for item in worst),
+        heatmaps=tuple(item.example for item in heatmaps),
         seconds=time.monotonic() - started,
     )
-    return Assessment(document=document, videos=tuple(videos), card=card, worst=tuple(worst))
+    return Assessment(
+        document=document,
+        videos=tuple(videos),
+        card=card,
+        worst=tuple(worst),
+        heatmaps=tuple(heatmaps),
+    )
 
 
 def _read_inputs(plan: EvaluationPlan, card: ModelCard) -> list[EvaluationInput]:

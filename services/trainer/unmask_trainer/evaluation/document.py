@@ -9,6 +9,8 @@ from unmask_shared.model.scoring import Thresholds
 Figure = Annotated[float, AfterValidator(lambda value: round(value, 6))]
 Count = Annotated[int, Field(ge=0)]
 Level = Literal["video", "clip"]
+Label = Literal["real", "fake"]
+VerdictName = Literal["real", "inconclusive", "fake"]
 SliceKind = Literal["all", "dataset", "method", "column"]
 
 
@@ -155,10 +157,30 @@ class Mistake(_Part):
 
     dataset: str
     id: str
-    label: Literal["real", "fake"]
+    label: Label
     method: str
     fake_probability: Figure
-    verdict: Literal["real", "inconclusive", "fake"]
+    verdict: VerdictName
+
+
+class HeatmapExample(_Part):
+    """A video of which it is shown where the network saw signs of a forgery.
+
+    The frame, counted from 0 in the clip, is the one of the video's most suspicious clip that adds
+    most to the score for a forgery: by `contribution` logits, to first order. `picture` is a file
+    beside the document.
+    """
+
+    dataset: str
+    id: str
+    label: Label
+    method: str
+    fake_probability: Figure
+    verdict: VerdictName
+    clip: Count
+    frame: Count
+    contribution: Figure
+    picture: str
 
 
 class LeftOut(_Part):
@@ -217,3 +239,4 @@ class EvaluationDocument(_Part):
     robustness: Robustness | None
     speed: Speed
     mistakes: tuple[Mistake, ...]
+    heatmaps: tuple[HeatmapExample, ...] = ()

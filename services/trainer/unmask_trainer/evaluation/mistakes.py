@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import cv2
 import numpy as np
 
 from unmask_shared.model.card import LABELS, ModelCard
 from unmask_shared.model.scoring import Thresholds, calibrated_probability
-from unmask_trainer.evaluation.document import Mistake
+from unmask_trainer.evaluation.document import Mistake, VerdictName
+from unmask_trainer.evaluation.pictures import as_jpeg
 from unmask_trainer.evaluation.samples import Facts
 from unmask_trainer.evaluation.scoring import ScoredVideo
-
-_JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ def worst_videos(
                 label="fake" if video.faces.video.label == LABELS["fake"] else "real",
                 method=about.method,
                 fake_probability=probability,
-                verdict=_verdict(probability, card.thresholds),
+                verdict=verdict_of(probability, card.thresholds),
             ),
             jpeg=_picture(video, card.temperature),
         )
@@ -52,7 +49,8 @@ def worst_videos(
     ]
 
 
-def _verdict(probability: float, thresholds: Thresholds) -> Literal["real", "inconclusive", "fake"]:
+def verdict_of(probability: float, thresholds: Thresholds) -> VerdictName:
+    """What a checkpoint's thresholds make of a probability."""
     if probability > thresholds.fake_above:
         return "fake"
     return "real" if probability < thresholds.real_below else "inconclusive"
@@ -63,8 +61,4 @@ def _picture(video: ScoredVideo, temperature: float) -> bytes:
     if video.faces.video.label == LABELS["fake"]:
         wrong = 1 - wrong
     start, stop = video.faces.clips[int(np.argmax(wrong))]
-    frame = np.ascontiguousarray(video.faces.load()[(start + stop) // 2, :, :, ::-1])
-    done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not done:
-        raise RuntimeError(f"OpenCV could not compress a crop of {frame.shape} as JPEG")
-    return data.tobytes()
+    return as_jpeg(video.faces.load()[(start + stop) // 2])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from unmask_trainer.evaluation.assessment import Assessment
 from unmask_trainer.evaluation.charts import draw_charts
+from unmask_trainer.evaluation.heatmaps import HEATMAPS_FOLDER
 from unmask_trainer.evaluation.report import render_report
 
 METRICS_FILE = "metrics.json"
@@ -13,7 +14,7 @@ MISTAKES_FOLDER = "mistakes"
 
 
 def write_outputs(assessment: Assessment, out: Path, *, checkpoint: Path) -> Path:
-    """Write `metrics.json`, `figures/`, `mistakes/` and, last, `report.html`.
+    """Write `metrics.json`, `figures/`, `mistakes/`, `heatmaps/` and, last, `report.html`.
 
     Args:
         assessment: What was found.
@@ -23,14 +24,18 @@ def write_outputs(assessment: Assessment, out: Path, *, checkpoint: Path) -> Pat
     Returns:
         The report.
     """
-    mistakes = out / MISTAKES_FOLDER
-    mistakes.mkdir(parents=True, exist_ok=True)
-    for folder in (mistakes, out / FIGURES_FOLDER):
+    mistakes, heatmaps, figures = (
+        out / name for name in (MISTAKES_FOLDER, HEATMAPS_FOLDER, FIGURES_FOLDER)
+    )
+    for folder in (mistakes, heatmaps, figures):
+        folder.mkdir(parents=True, exist_ok=True)
         for stale in (*folder.glob("*.svg"), *folder.glob("*.png"), *folder.glob("*.jpg")):
             stale.unlink()
     for number, item in enumerate(assessment.worst, start=1):
         (mistakes / f"{number:02}.jpg").write_bytes(item.jpeg)
-    charts = draw_charts(assessment.document, out / FIGURES_FOLDER)
+    for shown in assessment.heatmaps:
+        (out / shown.example.picture).write_bytes(shown.jpeg)
+    charts = draw_charts(assessment.document, figures)
     text = assessment.document.model_dump_json(indent=2)
     (out / METRICS_FILE).write_text(f"{text}\n", encoding="utf-8")
     report = out / REPORT_FILE

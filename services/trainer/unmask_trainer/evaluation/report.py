@@ -9,7 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from unmask_shared.model.card import ModelCard
 from unmask_trainer.evaluation.assessment import Assessment
 from unmask_trainer.evaluation.charts import Chart
-from unmask_trainer.evaluation.document import EvaluationDocument, Level, Slice, SliceKind
+from unmask_trainer.evaluation.document import (
+    EvaluationDocument,
+    HeatmapExample,
+    Level,
+    Slice,
+    SliceKind,
+)
+from unmask_trainer.evaluation.heatmaps import ShownHeatmap
 from unmask_trainer.evaluation.summary import GAPS
 from unmask_trainer.evaluation.wording import (
     METRIC_TEXTS,
@@ -25,6 +32,13 @@ _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpe
 _MAIN = ("auc", "balanced_accuracy", "eer", "decided_share", "real_called_fake", "fake_called_real")
 _BRIEF = ("auc", "false_negative_rate", "fake_called_real")
 _BY_COLUMN = ("auc", "false_positive_rate", "false_negative_rate")
+
+_KINDS = {
+    ("fake", True): "Forgeries that were found",
+    ("fake", False): "Forgeries that were missed",
+    ("real", False): "Real videos that were found to be real",
+    ("real", True): "Real videos that were taken for forgeries",
+}
 
 
 def render_report(
@@ -67,6 +81,7 @@ def render_report(
         charts=[(chart, _data_uri(chart.path)) for chart in charts],
         training=_training_figures(assessment.card, checkpoint_folder),
         worst=[(item.mistake, _as_uri(item.jpeg, ".jpg")) for item in assessment.worst],
+        heatmaps=_heatmap_groups(assessment.heatmaps),
         main_metrics=_MAIN,
         brief_metrics=_BRIEF,
         column_metrics=_BY_COLUMN,
@@ -76,6 +91,18 @@ def render_report(
 
 def _parts(document: EvaluationDocument, kind: SliceKind, level: Level) -> list[Slice]:
     return [part for part in document.slices if part.kind == kind and part.level == level]
+
+
+def _heatmap_groups(
+    shown: Sequence[ShownHeatmap],
+) -> list[tuple[str, list[tuple[HeatmapExample, str]]]]:
+    """The examples with their pictures, under the titles of their kinds."""
+    groups: dict[str, list[tuple[HeatmapExample, str]]] = {}
+    for item in shown:
+        called_fake = item.example.fake_probability > 0.5
+        title = _KINDS[item.example.label, called_fake]
+        groups.setdefault(title, []).append((item.example, _as_uri(item.jpeg, ".jpg")))
+    return list(groups.items())
 
 
 def _tight(text: str) -> str:
