@@ -5,7 +5,7 @@ from pathlib import Path
 
 import unmask_preprocessor.worker  # noqa: F401 # takes its share of the memory
 from unmask_shared.sandbox import SandboxLimits
-from unmask_shared.vision.crops import encode_crops, thumbnail_jpeg
+from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 

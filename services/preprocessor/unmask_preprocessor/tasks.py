@@ -21,7 +21,7 @@ from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
-from unmask_shared.vision.crops import encode_crops, encode_picture, thumbnail_jpeg
+from unmask_shared.vision.encoding import encode_crops, encode_picture, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
