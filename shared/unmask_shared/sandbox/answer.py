@@ -31,7 +31,7 @@ from unmask_shared.sandbox.wire import (
 
 _log = logging.getLogger(__name__)
 
-_READ_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 64 * 1024
 # A job may report as often as it likes; the caller hears of steps, so of at most this many.
 _PROGRESS_STEPS: Final = 20_000
 
@@ -48,7 +48,7 @@ class SandboxResult:
         peak_rss_bytes: The most memory that the job held, with what it shares with its zygote.
     """
 
-    data: bytes
+    data: bytearray
     cpu_s: float
     peak_rss_bytes: int
 
@@ -60,8 +60,7 @@ class Answer:
         self._limits = limits
         self._on_progress = on_progress
         self._frames = FrameReader()
-        self._chunks: list[bytes] = []
-        self._result_bytes = 0
+        self._result = bytearray()
         self._fraction = 0.0
         self._told: float | None = None
         self._error: UnmaskError | None = None
@@ -98,10 +97,9 @@ class Answer:
             case JobFrame.PROGRESS:
                 self._advance(decode_progress(payload, at_least=self._fraction))
             case JobFrame.RESULT:
-                self._result_bytes += len(payload)
-                if self._result_bytes > self._limits.result_bytes:
+                if len(self._result) + len(payload) > self._limits.result_bytes:
                     raise too_much_result(self._limits)
-                self._chunks.append(payload)
+                self._result += payload
             case JobFrame.ERROR:
                 self._ended = True
                 self._error = error_about_video(*decode_error(payload))
@@ -129,6 +127,4 @@ class Answer:
             raise error_of_end(end, self._limits)
         if self._ended or not self._frames.between_frames:
             raise broke_protocol(ProtocolViolation("an answer that breaks off"))
-        return SandboxResult(
-            data=b"".join(self._chunks), cpu_s=end.cpu_s, peak_rss_bytes=end.peak_rss_bytes
-        )
+        return SandboxResult(data=self._result, cpu_s=end.cpu_s, peak_rss_bytes=end.peak_rss_bytes)

@@ -24,10 +24,11 @@ class Reply:
         """Say how much is done, in [0, 1]; it must not shrink."""
         self._send(JobFrame.PROGRESS, encode_progress(fraction))
 
-    def result(self, data: bytes) -> None:
-        """Add to the result."""
-        for start in range(0, len(data), MAX_CHUNK_BYTES):
-            self._send(JobFrame.RESULT, data[start : start + MAX_CHUNK_BYTES])
+    def result(self, data: bytes | memoryview) -> None:
+        """Add bytes to the result."""
+        view = memoryview(data)
+        for start in range(0, len(view), MAX_CHUNK_BYTES):
+            self._send(JobFrame.RESULT, view[start : start + MAX_CHUNK_BYTES])
 
     def error(self, code: str, detail: str) -> None:
         """Say that the video is to blame; the job must end then."""
@@ -37,7 +38,7 @@ class Reply:
         """Say that nobody knows what to blame; the job must end then."""
         self._send(JobFrame.TRACEBACK, encode_text(text))
 
-    def _send(self, kind: JobFrame, payload: bytes) -> None:
+    def _send(self, kind: JobFrame, payload: bytes | memoryview) -> None:
         write_all(self._fd, pack(kind.value, payload))
 
 

@@ -18,7 +18,9 @@ from unmask_shared.sandbox.errors import ProtocolViolation
 _HEAD: Final = struct.Struct("!cI")
 _FRACTION: Final = struct.Struct("!d")
 
-MAX_CHUNK_BYTES: Final = 1024 * 1024
+# Pieces that a pipe holds, and that allocators keep at hand: larger ones are new pages each time,
+# which takes longer than copying.
+MAX_CHUNK_BYTES: Final = 64 * 1024
 _MAX_TEXT_BYTES: Final = 16 * 1024
 _MAX_DETAIL: Final = 500
 
@@ -79,9 +81,9 @@ def _job_frame(code: bytes, length: int) -> JobFrame:
     return kind
 
 
-def pack(kind: bytes, payload: bytes) -> bytes:
+def pack(kind: bytes, payload: bytes | memoryview) -> bytes:
     """The bytes of one frame."""
-    return _HEAD.pack(kind, len(payload)) + payload
+    return b"".join([_HEAD.pack(kind, len(payload)), payload])
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -48,8 +48,8 @@ def unpack_settings(data: bytes) -> VisionSettings:
     return TypeAdapter(VisionSettings).validate_json(data)
 
 
-def pack_faces(faces: FaceTracks) -> list[bytes]:
-    """Everything but the settings, in parts to be sent one after the other."""
+def pack_faces(faces: FaceTracks) -> list[bytes | memoryview]:
+    """Everything but the settings, in parts to be sent one after the other; pixels are shared."""
     header = _Header(
         video=faces.video,
         coverage=faces.coverage,
@@ -64,15 +64,19 @@ def pack_faces(faces: FaceTracks) -> list[bytes]:
         ),
     )
     text = header.model_dump_json().encode()
-    parts = [len(text).to_bytes(_LENGTH_BYTES, "big") + text]
+    parts: list[bytes | memoryview] = [len(text).to_bytes(_LENGTH_BYTES, "big") + text]
     for track in faces.tracks:
-        parts.append(track.crops.tobytes())
+        parts.append(_bytes_of(track.crops))
         if track.overlay is not None:
-            parts.append(track.overlay.tobytes())
+            parts.append(_bytes_of(track.overlay))
     return parts
 
 
-def unpack_faces(data: bytes, settings: VisionSettings) -> FaceTracks:
+def _bytes_of(pixels: NDArray[np.uint8]) -> memoryview:
+    return np.ascontiguousarray(pixels).data.cast("B")
+
+
+def unpack_faces(data: bytes | bytearray, settings: VisionSettings) -> FaceTracks:
     """The opposite of `pack_faces`.
 
     Args:
@@ -109,7 +113,9 @@ def unpack_faces(data: bytes, settings: VisionSettings) -> FaceTracks:
     )
 
 
-def _pixels(data: bytes, start: int, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], int]:
+def _pixels(
+    data: bytes | bytearray, start: int, shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], int]:
     """An array that shares its memory with the data, and where the next one starts."""
     count = math.prod(shape)
     if start + count > len(data):
