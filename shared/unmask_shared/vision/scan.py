@@ -79,13 +79,11 @@ class FaceScanner:
     def _crop(self, shot: Shot, face: Mapping[int, Detection]) -> Iterator[Tracklet]:
         """Crop one face, in parts where its looks say that another person took its place."""
         landmarks, boxes = follow(shot.frames, face)
+        size = self._form.size
+        matrices = crop_matrix(np.stack([*landmarks.values()]), size=size, margin=self._form.margin)
         crops = {
-            position: shot.frames[position].picture.patch(
-                crop_matrix(points, size=self._form.size, margin=self._form.margin),
-                self._form.size,
-                self._form.size,
-            )
-            for position, points in landmarks.items()
+            position: shot.frames[position].picture.patch(matrix, size, size)
+            for position, matrix in zip(landmarks, matrices, strict=True)
         }
         for part in split_where_looks_change(crops):
             detected = [position for position in part if position in face]

@@ -118,32 +118,35 @@ def _between(first: BoundingBox, second: BoundingBox, share: float) -> BoundingB
 
 def look_alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Whether two aligned crops, `(S, S, 3)`, may show one person a moment apart."""
-    return float((_appearance(first) * _appearance(second)).sum()) >= _LIKENESS
+    before, now = _appearances([first, second])
+    return float(before @ now) >= _LIKENESS
 
 
 def split_where_looks_change(crops: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
     """The positions of crops in parts; where a new part begins, another person may be seen."""
+    looks = _appearances([*crops.values()])
+    alike = np.einsum("np,np->n", looks[:-1], looks[1:])
     parts: list[list[int]] = []
-    last: NDArray[np.float64] | None = None
-    for position, crop in crops.items():
-        now = _appearance(crop)
-        if last is None or float((last * now).sum()) < _LIKENESS_NEXT:
+    for position, goes_on in zip(crops, [False, *(alike >= _LIKENESS_NEXT)], strict=True):
+        if not goes_on:
             parts.append([])
         parts[-1].append(position)
-        last = now
     return parts
 
 
-def _appearance(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The middle of a crop, small and grey, with mean 0 and norm 1."""
-    border = len(crop) // 8
-    middle = crop[border : len(crop) - border, border : len(crop) - border]
-    small = cv2.resize(
-        middle, (_LIKENESS_SIDE, _LIKENESS_SIDE), interpolation=cv2.INTER_AREA
-    ) @ np.array([0.299, 0.587, 0.114])
-    centered = small - small.mean()
-    appearance: NDArray[np.float64] = centered / (np.linalg.norm(centered) + np.finfo(float).eps)
-    return appearance
+def _appearances(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """The middles of crops, small and grey, with mean 0 and norm 1: `(N, pixels)`."""
+    border = len(crops[0]) // 8
+    inner = slice(border, len(crops[0]) - border)
+    side = (_LIKENESS_SIDE, _LIKENESS_SIDE)
+    small = np.stack(
+        [cv2.resize(crop[inner, inner], side, interpolation=cv2.INTER_AREA) for crop in crops]
+    )
+    grey = (small @ np.array([0.299, 0.587, 0.114])).reshape(len(crops), -1)
+    centered = grey - grey.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centered, axis=1, keepdims=True)
+    appearances: NDArray[np.float64] = centered / (norms + np.finfo(float).eps)
+    return appearances
 
 
 def chain_tracklets(tracklets: Sequence[Tracklet]) -> list[list[Tracklet]]:
@@ -191,14 +194,11 @@ def _distance(first: BoundingBox, second: BoundingBox) -> float:
 
 
 def _best_likeness(chain: Sequence[Tracklet], later: Tracklet) -> float:
-    now = np.stack([look.ravel() for look in _moments(later)])
-    before = np.stack(
-        [look.ravel() for tracklet in chain[-_REMEMBERED_TRACKLETS:] for look in _moments(tracklet)]
-    )
-    return float((now @ before.T).max())
+    before = [crop for tracklet in chain[-_REMEMBERED_TRACKLETS:] for crop in _moments(tracklet)]
+    return float((_appearances(_moments(later)) @ _appearances(before).T).max())
 
 
-def _moments(tracklet: Tracklet) -> list[NDArray[np.float64]]:
-    """What a face looks like at the start, in the middle and at the end of a tracklet."""
+def _moments(tracklet: Tracklet) -> list[NDArray[np.uint8]]:
+    """A face at the start, in the middle and at the end of a tracklet."""
     indices = np.linspace(0, len(tracklet.crops) - 1, _MOMENTS).round().astype(int)
-    return [_appearance(tracklet.crops[index]) for index in indices]
+    return [tracklet.crops[index] for index in indices]
