@@ -5,9 +5,9 @@ from pathlib import Path
 from unmask_shared.model.card import Evaluation, ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
+from unmask_trainer.data_sets import load_faces
 from unmask_trainer.evaluation.inputs import vision_settings
 from unmask_trainer.evaluation.scoring import ScoredVideo, evaluate, score_videos
-from unmask_trainer.experiment import load_faces
 
 
 def measure(

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask_trainer.evaluation.degradations import h264, jpeg
+from unmask_trainer.training.settings import AugmentationSettings
+
 Crops = NDArray[np.uint8]
 Picture = cv2.typing.MatLike
 
@@ -17,44 +20,56 @@ class Augmentation:
     Attributes:
         mirrored: Left and right are exchanged.
         zoom: Magnification about the middle.
+        turn: Rotation about the middle, in radians.
         shift: Displacement, in pixels.
         gain: Factors on red, green and blue.
         gamma: Exponent of the tone curve.
+        saturation: Factor on the distance from grey.
         blur: Standard deviation of a Gaussian blur in pixels; 0 is none.
         shrink: Side in pixels that the crop is reduced to and enlarged from; 0 is none.
         noise: Standard deviation of added noise, in 8-bit levels.
         jpeg: Quality of a JPEG compression; 0 is none.
+        codec: Rate factor of an H.264 compression; 0 is none.
     """
 
     mirrored: bool
     zoom: float
+    turn: float
     shift: tuple[float, float]
     gain: tuple[float, float, float]
     gamma: float
+    saturation: float
     blur: float
     shrink: int
     noise: float
     jpeg: int
+    codec: int
 
 
-def draw_augmentation(rng: np.random.Generator, side: int) -> Augmentation:
+def draw_augmentation(
+    rng: np.random.Generator, side: int, settings: AugmentationSettings
+) -> Augmentation:
     """Draw an augmentation for crops of `side` pixels."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
 
-    tint = rng.uniform(0.8, 1.2) + rng.uniform(-0.08, 0.08, 3)
-    shift = rng.uniform(-0.04, 0.04, 2) * side
+    colour, move = settings.colour, settings.move
+    tint = 1 + colour * (rng.uniform(-0.4, 0.4) + rng.uniform(-0.16, 0.16, 3))
+    shift = rng.uniform(-move, move, 2) * side
     return Augmentation(
-        mirrored=sometimes(0.5),
-        zoom=float(rng.uniform(0.94, 1.1)),
+        mirrored=sometimes(settings.mirror),
+        zoom=float(rng.uniform(1 - 1.5 * move, 1 + 2.5 * move)),
+        turn=float(rng.uniform(-2, 2) * move),
         shift=(float(shift[0]), float(shift[1])),
         gain=(float(tint[0]), float(tint[1]), float(tint[2])),
-        gamma=float(rng.uniform(0.8, 1.25)),
-        blur=float(rng.uniform(0.3, 1.2)) if sometimes(0.1) else 0.0,
-        shrink=int(side * rng.uniform(0.5, 0.9)) if sometimes(0.1) else 0,
-        noise=float(rng.uniform(1, 6)) if sometimes(0.1) else 0.0,
-        jpeg=int(rng.integers(40, 95)) if sometimes(0.25) else 0,
+        gamma=float(np.exp(colour * rng.uniform(-0.45, 0.45))),
+        saturation=float(1 + colour * rng.uniform(-1, 0.6)),
+        blur=float(rng.uniform(0.3, 1.6)) if sometimes(settings.blur) else 0.0,
+        shrink=int(side * rng.uniform(0.35, 0.9)) if sometimes(settings.scale) else 0,
+        noise=float(rng.uniform(1, 8)) if sometimes(settings.noise) else 0.0,
+        jpeg=int(rng.integers(30, 96)) if sometimes(settings.jpeg) else 0,
+        codec=int(rng.integers(18, 38)) if sometimes(settings.codec) else 0,
     )
 
 
@@ -69,11 +84,14 @@ def augment(crops: Crops, drawn: Augmentation, rng: np.random.Generator) -> Crop
     Returns:
         The same shape and type.
     """
-    return np.stack([_augment_frame(frame, drawn, rng) for frame in crops])
+    changed = np.stack([_augment_frame(frame, drawn, rng) for frame in crops])
+    if drawn.jpeg:
+        changed = jpeg(changed, drawn.jpeg)
+    return h264(changed, drawn.codec) if drawn.codec else changed
 
 
 def warp(picture: Picture, drawn: Augmentation) -> Picture:
-    """Apply what moves pixels: mirror, zoom and shift.
+    """Apply what moves pixels: mirror, zoom, turn and shift.
 
     Args:
         picture: (S, S) or (S, S, 3), of any type that OpenCV warps; a mask for example.
@@ -81,13 +99,12 @@ def warp(picture: Picture, drawn: Augmentation) -> Picture:
     """
     side = picture.shape[0]
     middle = (side - 1) / 2
-    turn = -drawn.zoom if drawn.mirrored else drawn.zoom
-    matrix = np.array(
-        [
-            [turn, 0, middle - turn * middle + drawn.shift[0]],
-            [0, drawn.zoom, middle - drawn.zoom * middle + drawn.shift[1]],
-        ]
-    )
+    cosine, sine = drawn.zoom * np.cos(drawn.turn), drawn.zoom * np.sin(drawn.turn)
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    if drawn.mirrored:
+        linear[:, 0] *= -1
+    center = np.array([middle, middle])
+    matrix = np.column_stack([linear, center - linear @ center + np.array(drawn.shift)])
     return cv2.warpAffine(
         picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -95,26 +112,18 @@ def warp(picture: Picture, drawn: Augmentation) -> Picture:
 
 def _augment_frame(frame: Crops, drawn: Augmentation, rng: np.random.Generator) -> Crops:
     side = frame.shape[0]
-    result = warp(frame, drawn)
+    levels = np.linspace(0, 1, 256)[:, None] ** drawn.gamma * np.array(drawn.gain) * 255
+    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    result = cv2.LUT(warp(frame, drawn), table[None])
+    if drawn.saturation != 1:
+        grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        result = cv2.addWeighted(result, drawn.saturation, grey, 1 - drawn.saturation, 0)
+    if drawn.blur:
+        result = cv2.GaussianBlur(result, (0, 0), drawn.blur)
     if drawn.shrink:
         small = cv2.resize(result, (drawn.shrink, drawn.shrink), interpolation=cv2.INTER_AREA)
         result = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
-    if drawn.blur:
-        result = cv2.GaussianBlur(result, (0, 0), drawn.blur)
-    levels = np.linspace(0, 1, 256)[:, None] ** drawn.gamma * np.array(drawn.gain) * 255
-    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    result = cv2.LUT(result, table[None])
     if drawn.noise:
         grain = np.rint(rng.standard_normal(result.shape, np.float32) * np.float32(drawn.noise))
         result = cv2.add(result, grain.astype(np.int16), dtype=cv2.CV_8U)
-    if drawn.jpeg:
-        result = _compress(np.asarray(result, np.uint8), drawn.jpeg)
     return np.asarray(result, np.uint8)
-
-
-def _compress(frame: Crops, quality: int) -> Crops:
-    done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if done else None
-    if decoded is None:
-        raise RuntimeError(f"OpenCV could not compress a crop of {frame.shape} as JPEG")
-    return np.asarray(decoded, np.uint8)

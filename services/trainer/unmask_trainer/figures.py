@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from unmask_trainer.training import EpochRecord
+from unmask_trainer.training.records import EpochRecord
 
 
 def draw_curves(history: Sequence[EpochRecord], folder: Path) -> tuple[Path, ...]:

@@ -37,9 +37,20 @@ class CropTransform:
             raise ValueError(
                 f"crops must be uint8 of shape (T, S, S, 3), not {crops.dtype} of {crops.shape}"
             )
-        pixels = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float()
-        mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
-        std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
+        return self.normalise(torch.from_numpy(np.ascontiguousarray(crops)))
+
+    def normalise(self, crops: Tensor) -> Tensor:
+        """The same for crops that are a tensor already, wherever it lies.
+
+        Args:
+            crops: (T, S, S, 3) uint8, RGB.
+
+        Returns:
+            (T, 3, S, S) float32, on the same device.
+        """
+        pixels = crops.permute(0, 3, 1, 2).float()
+        mean = pixels.new_tensor(self.mean).view(1, 3, 1, 1) * 255
+        std = pixels.new_tensor(self.std).view(1, 3, 1, 1) * 255
         return (pixels - mean) / std
 
 

@@ -1,4 +1,4 @@
-"""Keeps two runs from preparing one folder at the same time."""
+"""Keeps two runs from working in one folder at the same time."""
 
 import fcntl
 from collections.abc import Iterator
@@ -22,5 +22,5 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InvalidDataset(f"another run is preparing {folder}; wait for its end") from error
+            raise InvalidDataset(f"another run is at work in {folder}; wait for its end") from error
         yield

@@ -1,0 +1,53 @@
+"""Shows on a terminal how a training run goes."""
+
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
+
+from unmask_trainer.training.records import EpochRecord
+
+
+class TerminalWatcher:
+    """A bar for each epoch, and a line when it is done."""
+
+    def __init__(self, *, shown: bool = True) -> None:
+        """Show nothing yet.
+
+        Args:
+            shown: False for all processes of a distributed run but the first.
+        """
+        self._shown = shown
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:
+        """Move the bar."""
+        if not self._shown:
+            return
+        if self._bar is None:
+            self._bar = tqdm(
+                total=batches, initial=batch - 1, desc=f"epoch {epoch}", unit="batch", leave=False
+            )
+        self._bar.update()
+
+    def on_epoch(self, record: EpochRecord) -> None:
+        """Replace the bar by a line."""
+        self._close()
+        if self._shown:
+            tqdm.write(record.line())
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
