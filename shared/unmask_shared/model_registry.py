@@ -44,7 +44,12 @@ log = logging.getLogger(__name__)
 _Document = TypeVar("_Document", bound=BaseModel)
 
 _JSON: Final = "application/json"
-_CONTENT_TYPES: Final = {".json": _JSON, ".png": "image/png", ".svg": "image/svg+xml"}
+_CONTENT_TYPES: Final = {
+    ".json": _JSON,
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
 _PATHS: Final = TypeAdapter(frozenset[FilePath])
 _OURS: Final = frozenset({MANIFEST_FILE, REFUSAL_FILE})
 

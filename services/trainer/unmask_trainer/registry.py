@@ -10,6 +10,8 @@ from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.model.rehearsal import rehearse
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import ActiveModel, VersionManifest
+from unmask_trainer.evaluation.for_cards import read_additions
+from unmask_trainer.export import export_checkpoint
 
 
 def try_checkpoint(folder: Path) -> ModelCard:
@@ -24,7 +26,11 @@ def try_checkpoint(folder: Path) -> ModelCard:
 
 
 def publish_checkpoint(
-    registry: ModelRegistry, folder: Path, *, version: str | None = None
+    registry: ModelRegistry,
+    folder: Path,
+    *,
+    version: str | None = None,
+    evaluation: Path | None = None,
 ) -> VersionManifest:
     """Put a checkpoint with its figures into the registry, after trying it.
 
@@ -32,13 +38,21 @@ def publish_checkpoint(
         registry: Takes it.
         folder: The checkpoint.
         version: Takes the place of the version on the card, in the published copy.
+        evaluation: What `evaluate --out` wrote about this checkpoint: the published card has its
+            rows and figures too.
 
     Raises:
+        InvalidEvaluation: The evaluation is of another checkpoint, or damaged.
         InvalidCheckpoint: It does not work, or a figure that the card names is missing.
         InvalidModelRef: The version cannot be one.
         ModelVersionTaken: Something else was published under this name and version.
     """
     card = try_checkpoint(folder)
+    if evaluation is not None:
+        added = read_additions(evaluation, card)
+        with tempfile.TemporaryDirectory(prefix="unmask-evaluated-") as evaluated:
+            export_checkpoint(folder, Path(evaluated), further=added.rows, figures=added.figures)
+            return publish_checkpoint(registry, Path(evaluated), version=version)
     files = {file: folder / file for file in (WEIGHTS_FILE, CARD_FILE, *card.figures)}
     if version is None or version == card.version:
         return registry.publish(card.name, card.version, files)

@@ -1,130 +1,22 @@
 """The report: complete, self-contained, safe with any name, and no prouder than the figures."""
 
 import re
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from checkpoints import DEFAULT_CHECKPOINT as MODEL
+from evaluations import CARD, QUICK, assessment, estimate, sample
 
-from unmask_shared.model.checkpoint import load_card
 from unmask_trainer.evaluation.assessment import Assessment
 from unmask_trainer.evaluation.charts import draw_charts
-from unmask_trainer.evaluation.document import (
-    Breakdown,
-    CheckpointInfo,
-    DatasetInfo,
-    DegradedPoint,
-    Estimate,
-    EvaluationDocument,
-    HeatmapExample,
-    LeftOut,
-    Mistake,
-    Resampling,
-    Robustness,
-    Speed,
-)
-from unmask_trainer.evaluation.heatmaps import ShownHeatmap
-from unmask_trainer.evaluation.mistakes import WorstVideo
+from unmask_trainer.evaluation.document import Breakdown, Estimate, EvaluationDocument
 from unmask_trainer.evaluation.outputs import write_outputs
 from unmask_trainer.evaluation.report import render_report
-from unmask_trainer.evaluation.samples import Facts, Sample
-from unmask_trainer.evaluation.slices import breakdown, curves, slices
+from unmask_trainer.evaluation.slices import breakdown, slices
 from unmask_trainer.evaluation.wording import gap_findings, headline, separation
 
-MODEL = Path(__file__).parents[3] / "models" / "default"
-CARD = load_card(MODEL)
 HOSTILE = "<script>alert('x')</script><img src=http://evil.example/a.png>\"' & $x_1$"
-QUICK = Resampling(resamples=100)
-
-
-def sample(*, skill, people=40, dataset="faces", method="swap", fakes=True):
-    rng = np.random.default_rng(0)
-    labels = np.arange(people) % 2 if fakes else np.zeros(people, np.int64)
-    odds = skill * (2 * labels - 1) + rng.normal(0, 1, people)
-    facts = tuple(
-        Facts(
-            dataset=dataset,
-            identities=(str(i),),
-            method=method if label else "",
-            columns={"light": "dark" if i % 4 < 2 else "bright"},
-        )
-        for i, label in enumerate(labels)
-    )
-    return Sample(labels=labels, probabilities=1 / (1 + np.exp(-odds)), facts=facts)
-
-
-def assessment(drawn, *, name="faces", robust=True):
-    point = {"auc": estimate(0.7), "ece": estimate(0.1), "brier": estimate(0.2)}
-    ok, picture = cv2.imencode(".jpg", np.full((16, 16, 3), 90, np.uint8))
-    assert ok
-    mistake = Mistake(
-        dataset=name, id=f"fake/{name}.mp4", label="fake", method=name, fake_probability=0.01,
-        verdict="real",
-    )  # fmt: skip
-    example = HeatmapExample(
-        dataset=name, id=f"fake/{name}.webm", label="fake", method=name, fake_probability=0.87,
-        verdict="fake", clip=1, frame=3, contribution=0.2, picture="heatmaps/01.jpg",
-    )  # fmt: skip
-    document = EvaluationDocument(
-        created_at=datetime(2026, 1, 2, tzinfo=UTC),
-        command=f"python -m unmask_trainer evaluate models/default --data '{name}'",
-        software={"torch": "2"},
-        seconds=3.0,
-        checkpoint=CheckpointInfo(
-            folder="models/default",
-            name=CARD.name,
-            version=CARD.version,
-            trunk="resnet18",
-            created_at=CARD.created_at,
-            weights_sha256=CARD.weights_sha256,
-            card_sha256="0" * 64,
-            temperature=CARD.temperature,
-            thresholds=CARD.thresholds,
-            training_data=name,
-            limits=(name, "Weak."),
-        ),
-        datasets=(
-            DatasetInfo(
-                name=name, folder=name, splits=("test",), caution=f"Careful with {name}.",
-                not_chosen=3, left_out=(LeftOut(id=name, reason=name),), sha256="1" * 64,
-            ),
-        ),
-        resampling=QUICK,
-        slices=(
-            *slices(drawn, "video", CARD.thresholds, QUICK),
-            *slices(drawn, "clip", CARD.thresholds, QUICK),
-        ),
-        curves=curves(drawn),
-        breakdowns=(breakdown(drawn, "light", CARD.thresholds, QUICK),),
-        robustness=Robustness(
-            videos=4, of_videos=40, clips=8, most_clips_of_a_video=2, seconds=1.0,
-            untouched=DegradedPoint(degradation="none", strength=0, label="0", **point),
-            points=(DegradedPoint(degradation="jpeg", strength=30, label="30", **point),),
-        )
-        if robust
-        else None,
-        speed=Speed(
-            device="CPU", threads=1, batch_size=4, clip_frames=16, clips_per_second=5.0,
-            slowest=4.0, fastest=6.0,
-        ),
-        mistakes=(mistake,),
-        heatmaps=(example,),
-    )  # fmt: skip
-    return Assessment(
-        document=document,
-        videos=(),
-        card=CARD,
-        worst=(WorstVideo(mistake=mistake, jpeg=picture.tobytes()),),
-        heatmaps=(ShownHeatmap(example=example, jpeg=picture.tobytes()),),
-    )
-
-
-def estimate(value, low=None, high=None):
-    return Estimate(value=value, low=value - 0.1 if low is None else low, high=high or value + 0.1)
 
 
 class Page(HTMLParser):
@@ -233,6 +125,20 @@ def test_a_card_cannot_have_files_outside_of_its_folder_embedded(tmp_path):
 
     assert "c2VjcmV0" not in html
     assert 'id="training"' not in html
+
+
+def test_figures_of_earlier_evaluations_are_no_curves_of_training(tmp_path):
+    figures = ("figures/loss.png", "figures/evaluation/roc.png")
+    for name in figures:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"picture")
+    card = CARD.model_copy(update={"figures": figures})
+    found = assessment(sample(skill=1.0))
+    found = Assessment(document=found.document, videos=(), card=card, worst=())
+
+    page = Page(render_report(found, (), checkpoint_folder=tmp_path))
+
+    assert [image["alt"][:13] for image in page.all("img")] == ["Curve of loss"]
 
 
 def test_what_was_not_measured_has_no_part(tmp_path):

@@ -19,6 +19,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT_DIR")
     parser.add_argument("--version", help="instead of that on the card")
+    parser.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="DIR",
+        help="what evaluate --out wrote: its figures go on the card, its pictures of faces too",
+    )
     parser.add_argument("--activate", action="store_true", help="let the workers judge with it")
     parser.set_defaults(run=_run)
 
@@ -28,7 +34,9 @@ def _run(options: argparse.Namespace) -> None:
     store = make_object_store(settings)
     store.check()
     registry = ModelRegistry(store)
-    published = publish_checkpoint(registry, options.checkpoint, version=options.version)
+    published = publish_checkpoint(
+        registry, options.checkpoint, version=options.version, evaluation=options.evaluation
+    )
     sys.stdout.write(
         f"{published.name} {published.version} is published in {describe_store(settings)}\n"
     )

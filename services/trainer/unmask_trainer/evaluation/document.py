@@ -1,10 +1,14 @@
 """`metrics.json`: everything that an evaluation found, for programs to read."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from unmask_shared.model.scoring import Thresholds
+
+METRICS_FILE: Final = "metrics.json"
+FIGURES_FOLDER: Final = "figures"
+"""Beside the document: the charts that are drawn of it."""
 
 Figure = Annotated[float, AfterValidator(lambda value: round(value, 6))]
 Count = Annotated[int, Field(ge=0)]

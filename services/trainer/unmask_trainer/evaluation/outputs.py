@@ -4,12 +4,11 @@ from pathlib import Path
 
 from unmask_trainer.evaluation.assessment import Assessment
 from unmask_trainer.evaluation.charts import draw_charts
+from unmask_trainer.evaluation.document import FIGURES_FOLDER, METRICS_FILE
 from unmask_trainer.evaluation.heatmaps import HEATMAPS_FOLDER
 from unmask_trainer.evaluation.report import render_report
 
-METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
-FIGURES_FOLDER = "figures"
 MISTAKES_FOLDER = "mistakes"
 
 

@@ -16,6 +16,7 @@ from unmask_trainer.evaluation.document import (
     Slice,
     SliceKind,
 )
+from unmask_trainer.evaluation.for_cards import CARD_FOLDER
 from unmask_trainer.evaluation.heatmaps import ShownHeatmap
 from unmask_trainer.evaluation.summary import GAPS
 from unmask_trainer.evaluation.wording import (
@@ -111,9 +112,11 @@ def _tight(text: str) -> str:
 
 
 def _training_figures(card: ModelCard, folder: Path) -> list[tuple[str, str]]:
-    """Names and contents of the card's pictures, as far as they lie inside of its folder."""
+    """Names and contents of the card's curves, as far as they lie inside of its folder."""
     root = folder.resolve()
-    paths = [(root / name).resolve() for name in card.figures]
+    # Those of earlier evaluations are not curves, and this report has its own.
+    names = [name for name in card.figures if not name.startswith(f"{CARD_FOLDER}/")]
+    paths = [(root / name).resolve() for name in names]
     return [
         (path.stem, _data_uri(path))
         for path in paths
