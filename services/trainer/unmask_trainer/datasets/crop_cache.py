@@ -1,8 +1,9 @@
-"""Crops of single videos on disk: extracted once, by the pipeline that serves, in its sandbox."""
+"""Crops of videos and stills on disk: extracted once, by the pipeline that serves, in a sandbox."""
 
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from unmask_shared.errors import DecoderCrashed, NotAVideo, UnreadableVideo, VideoTooDemanding
+from unmask_shared.errors import (
+    DecoderCrashed,
+    NotAVideo,
+    UnmaskError,
+    UnreadableVideo,
+    VideoTooDemanding,
+)
 from unmask_shared.model.clips import clips_to_classify
 from unmask_shared.sandbox import SandboxFailure, SandboxLimits
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings
 from unmask_shared.vision.sandboxed import SandboxedExtraction
+from unmask_shared.vision.sandboxed_stills import Outcome, SandboxedStills
 from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.statistics.inspection import Problem
 
@@ -87,29 +95,56 @@ class CropCache:
             SandboxUnavailable: Nothing can be decoded on this machine.
             OSError: The cache cannot be written.
         """
+        known = self._look_up(path, sha256)
+        if isinstance(known, StoredFaces):
+            return known
+        return self._keep(known, _found_in(path, self.settings))
+
+    def extract_stills(self, files: Sequence[tuple[Path, str | None]]) -> list[StoredFaces]:
+        """The same for pictures, which together cost little more than one.
+
+        Args:
+            files: Each with the digest of its bytes, if it is known.
+
+        Returns:
+            What became of each, in the given order.
+        """
+        known = [self._look_up(path, sha256) for path, sha256 in files]
+        unknown = [position for position, stored in enumerate(known) if isinstance(stored, str)]
+        paths = [files[position][0] for position in unknown]
+        outcomes = _stills_sandbox(self.settings).extract(paths) if paths else []
+        fresh = dict(zip(unknown, outcomes, strict=True))
+        return [
+            self._keep(stored, fresh[position]) if isinstance(stored, str) else stored
+            for position, stored in enumerate(known)
+        ]
+
+    def _look_up(self, path: Path, sha256: str | None) -> StoredFaces | str:
+        """What is known about a file, or else its key."""
         try:
             key = self.key_of(sha256 or _digest(path))
         except OSError as error:
             return StoredFaces(key="", problem=_unreadable(error))
-        return self.find(key) or self._extract(path, key)
+        return self.find(key) or key
 
-    def _extract(self, path: Path, key: str) -> StoredFaces:
-        try:
-            found = _sandbox(self.settings).extract(path)
-        except _PASSING as error:
-            return StoredFaces(key=key, problem=Problem.of(error))
-        except (NotAVideo, UnreadableVideo) as error:
-            return self._store(StoredFaces(key=key, problem=Problem.of(error)))
-        except SandboxFailure as error:
-            # A bug of ours, not the video's fault: the others go on, and this one is told.
-            return StoredFaces(key=key, problem=Problem(code="sandbox_failure", detail=str(error)))
-        except OSError as error:
-            return StoredFaces(key=key, problem=_unreadable(error))
-        if not found.tracks:
-            return self._store(StoredFaces(key=key))
+    def _keep(self, key: str, outcome: Outcome) -> StoredFaces:
+        match outcome:
+            case NotAVideo() | UnreadableVideo() if not isinstance(outcome, _PASSING):
+                return self._store(StoredFaces(key=key, problem=Problem.of(outcome)))
+            case UnmaskError():
+                return StoredFaces(key=key, problem=Problem.of(outcome))
+            case SandboxFailure():
+                # A bug of ours, not the file's fault: the others go on, and this one is told.
+                return StoredFaces(
+                    key=key, problem=Problem(code="sandbox_failure", detail=str(outcome))
+                )
+            case OSError():
+                return StoredFaces(key=key, problem=_unreadable(outcome))
+            case FaceTracks(tracks=()):
+                return self._store(StoredFaces(key=key))
         return self._store(
-            StoredFaces(key=key, faces=len(found.tracks), clips=_clips(found, self.settings)),
-            found.tracks[0].crops,
+            StoredFaces(key=key, faces=len(outcome.tracks), clips=_clips(outcome, self.settings)),
+            outcome.tracks[0].crops,
         )
 
     def _store(self, faces: StoredFaces, crops: NDArray[np.uint8] | None = None) -> StoredFaces:
@@ -129,6 +164,18 @@ class CropCache:
 def _sandbox(settings: VisionSettings) -> SandboxedExtraction:
     """One for each process, which ends with it."""
     return SandboxedExtraction(settings, SandboxLimits())
+
+
+@functools.cache
+def _stills_sandbox(settings: VisionSettings) -> SandboxedStills:
+    return SandboxedStills(settings, SandboxLimits())
+
+
+def _found_in(path: Path, settings: VisionSettings) -> Outcome:
+    try:
+        return _sandbox(settings).extract(path)
+    except (NotAVideo, UnreadableVideo, *_PASSING, SandboxFailure, OSError) as error:
+        return error
 
 
 def _clips(found: FaceTracks, settings: VisionSettings) -> tuple[tuple[int, int], ...]:

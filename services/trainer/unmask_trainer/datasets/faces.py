@@ -1,18 +1,27 @@
-"""Face crops of a data set's videos, extracted by the pipeline that serves, cached on disk."""
+"""Face crops of videos and pictures, extracted by the pipeline that serves, cached on disk."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask_shared.vision.picture_files import is_picture_name
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.crop_cache import CropCache, StoredFaces
 from unmask_trainer.datasets.errors import WorkerLost
 from unmask_trainer.datasets.labelled import LabelledVideo
 from unmask_trainer.processes import single_threaded_processes
+
+_SMALL_BYTES: Final = 512 * 1024
+# Pictures that one process looks at in one go.
+_BUNDLE: Final = 32
+
+_File = tuple[Path, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +39,11 @@ class FaceClips:
     clips: tuple[tuple[int, int], ...]
 
     def load(self) -> NDArray[np.uint8]:
-        """The crops, memory-mapped."""
-        crops: NDArray[np.uint8] = np.load(self.crops_path, mmap_mode="r")
+        """The crops, not to be written to; those of a long video are memory-mapped."""
+        # To map a still's crop takes longer than to read it: 0.17 against 0.07 ms.
+        small = self.crops_path.stat().st_size < _SMALL_BYTES
+        crops: NDArray[np.uint8] = np.load(self.crops_path, mmap_mode=None if small else "r")
+        crops.flags.writeable = False
         return crops
 
 
@@ -67,9 +79,7 @@ def extract_data_set(
     return found
 
 
-def extract_all(
-    cache: CropCache, files: Sequence[tuple[Path, str | None]], *, workers: int
-) -> Iterator[StoredFaces]:
+def extract_all(cache: CropCache, files: Sequence[_File], *, workers: int) -> Iterator[StoredFaces]:
     """Extract the faces of files, in processes that each have a sandbox of their own.
 
     Args:
@@ -85,15 +95,29 @@ def extract_all(
         SandboxUnavailable: Nothing can be decoded on this machine.
     """
     with single_threaded_processes(workers) as pool:
-        jobs = [pool.submit(cache.extract, path, sha256) for path, sha256 in files]
+        jobs = [pool.submit(_extract, cache, bundle) for bundle in _bundles(files)]
         try:
             for job in jobs:
-                yield job.result()
+                yield from job.result()
         except BrokenProcessPool as error:
             raise WorkerLost("A process that extracts faces was ended from outside.") from error
         finally:
             for job in jobs:
                 job.cancel()
+
+
+def _bundles(files: Sequence[_File]) -> Iterator[Sequence[_File]]:
+    """Videos one by one, and pictures that follow each other together."""
+    for are_pictures, run in groupby(files, key=lambda file: is_picture_name(file[0])):
+        waiting = list(run)
+        step = _BUNDLE if are_pictures else 1
+        yield from (waiting[start : start + step] for start in range(0, len(waiting), step))
+
+
+def _extract(cache: CropCache, bundle: Sequence[_File]) -> list[StoredFaces]:
+    if is_picture_name(bundle[0][0]):
+        return cache.extract_stills(bundle)
+    return [cache.extract(path, sha256) for path, sha256 in bundle]
 
 
 def why_left_out(stored: StoredFaces) -> str | None:

@@ -6,7 +6,7 @@ on which other videos there are.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -57,6 +57,7 @@ class Unassigned(StrEnum):
     CROSS_PAIR = "cross_pair"
     SHARED_CLIP = "shared_clip"
     NOT_LISTED = "not_listed"
+    TRAINING_ONLY = "training_only"
 
     @property
     def reason(self) -> str:
@@ -65,6 +66,7 @@ class Unassigned(StrEnum):
             Unassigned.CROSS_PAIR: "its people belong to different parts",
             Unassigned.SHARED_CLIP: "its source clip is used in another part",
             Unassigned.NOT_LISTED: "the official lists put it in no part",
+            Unassigned.TRAINING_ONLY: "it may only be trained on, but what it shows is elsewhere",
         }[self]
 
 
@@ -101,6 +103,7 @@ def assign(
     *,
     seed: int = 0,
     shares: Shares | None = None,
+    classes: Collection[str] = LABELS,
 ) -> Assignment:
     """Divide a data set.
 
@@ -109,16 +112,18 @@ def assign(
         protocol: How to divide it.
         seed: Decides who goes where; the official lists are not asked.
         shares: Sizes of validation and test; None for the protocol's own.
+        classes: Those that every part needs, by name.
 
     Raises:
-        InvalidDataset: A wanted part would have no real or no fake videos.
+        InvalidDataset: A wanted part would have no videos of a class.
     """
     shares = shares or protocol.default_shares
     method = _METHODS[protocol]
     lacking = ""
     for attempt in range(_ATTEMPTS):
         placed = method(records, shares, _Hash(seed=seed, attempt=attempt))
-        lacking = _lacking(records, placed, _wanted(shares, placed, protocol))
+        _keep_for_training(records, placed)
+        lacking = _lacking(records, placed, _wanted(shares, placed, protocol), classes)
         if not lacking:
             return Assignment(
                 protocol=protocol,
@@ -151,13 +156,27 @@ _Method = Callable[[Sequence[VideoRecord], Shares, _Hash], _Placed]
 
 
 def _by_video(records: Sequence[VideoRecord], shares: Shares, places: _Hash) -> _Placed:
-    return {record.id: _reserved(record) or places.part_of(record.id, shares) for record in records}
+    return {
+        record.id: Part.TRAIN
+        if record.training_only
+        else _reserved(record) or places.part_of(record.id, shares)
+        for record in records
+    }
 
 
 def _by_identity(records: Sequence[VideoRecord], shares: Shares, places: _Hash) -> _Placed:
     free = [record for record in records if not record.reserved]
     units = identity_units(free)
-    sides = assign_units(units, lambda name: places.part_of(name, shares))
+    # Those of whom all is for training need not be placed by chance, which would drop some.
+    divided = {
+        units.unit[person]
+        for record in free
+        if not record.training_only
+        for person in persons_of(record, units.owners)
+    }
+    sides = assign_units(
+        units, lambda name: places.part_of(name, shares) if name in divided else Part.TRAIN
+    )
     placed: _Placed = {
         record.id: Part.FALSE_POSITIVE_CHECK for record in records if record.reserved
     }
@@ -166,6 +185,13 @@ def _by_identity(records: Sequence[VideoRecord], shares: Shares, places: _Hash) 
         placed[record.id] = found.pop() if len(found) == 1 else Unassigned.CROSS_PAIR
     _drop_shared_clips(free, placed)
     return placed
+
+
+def _keep_for_training(records: Iterable[VideoRecord], placed: _Placed) -> None:
+    for record in records:
+        part = placed[record.id]
+        if record.training_only and isinstance(part, Part) and part is not Part.TRAIN:
+            placed[record.id] = Unassigned.TRAINING_ONLY
 
 
 def _drop_shared_clips(records: Iterable[VideoRecord], placed: _Placed) -> None:
@@ -214,8 +240,13 @@ def _wanted(shares: Shares, placed: _Placed, protocol: Protocol) -> set[Part]:
     return wanted
 
 
-def _lacking(records: Iterable[VideoRecord], placed: _Placed, wanted: set[Part]) -> str:
-    """What is missing, in words; empty if every wanted part has both classes."""
+def _lacking(
+    records: Iterable[VideoRecord],
+    placed: _Placed,
+    wanted: set[Part],
+    classes: Collection[str],
+) -> str:
+    """What is missing, in words; empty if every wanted part has all classes."""
     counts: dict[Part | Unassigned, Counter[int]] = defaultdict(Counter)
     for record in records:
         counts[placed[record.id]][record.label] += 1
@@ -223,7 +254,7 @@ def _lacking(records: Iterable[VideoRecord], placed: _Placed, wanted: set[Part])
         f"no {name} videos for {part}"
         for part in Part
         if part in wanted
-        for name, label in LABELS.items()
-        if not counts[part][label]
+        for name in classes
+        if not counts[part][LABELS[name]]
     ]
     return ", ".join(missing)

@@ -39,6 +39,8 @@ class VideoRecord:
         official: The part that the authors' lists put it in, if they do.
         reserved: Whether it is kept for the false-positive check by every split, unless the
             authors' lists have another use for it.
+        training_only: Whether it may be in no part but training: it is not known well enough who
+            is in it to tell that nobody else shows the same person.
         dataset: Name of the data set.
     """
 
@@ -50,6 +52,7 @@ class VideoRecord:
     method: str = ""
     official: Part | None = None
     reserved: bool = False
+    training_only: bool = False
 
     @property
     def id(self) -> str:

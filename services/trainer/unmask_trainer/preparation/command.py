@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
 from unmask_shared.errors import InvalidRequest
+from unmask_shared.model.card import LABELS
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.layouts.recognition import LAYOUTS
 from unmask_trainer.datasets.prepared import Status
@@ -27,6 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="to be trained on")
     parser.add_argument("--layout", choices=[*LAYOUTS], help="the one that fits, if not given")
+    parser.add_argument("--label", choices=[*LABELS], help="of all files, if nothing says it")
+    parser.add_argument("--persons", type=Path, metavar="CSV", help="who is in which file")
     parser.add_argument(
         "--split", choices=[*Protocol], type=Protocol, default=Protocol.IDENTITY, help="protocol"
     )
@@ -52,6 +55,8 @@ def _run(options: argparse.Namespace) -> None:
             root=options.root,
             out=options.out,
             layout=options.layout,
+            label=options.label,
+            persons=options.persons,
             protocol=options.split,
             seed=options.seed,
             shares=_shares(options),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from unmask_shared.model.card import LABELS
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.crop_cache import CropCache, StoredFaces
 from unmask_trainer.datasets.errors import InvalidDataset
 from unmask_trainer.datasets.faces import extract_all
+from unmask_trainer.datasets.known_persons import read_known_persons, with_persons
 from unmask_trainer.datasets.layouts.recognition import read_dataset
 from unmask_trainer.datasets.leakage import Leakage, find_leakage
 from unmask_trainer.datasets.prepared import (
@@ -47,6 +49,8 @@ class PreparationSettings:
         root: Folder of the videos, in one of the layouts.
         out: Folder that everything is written to; a run that ended early is continued there.
         layout: Name of the layout; None for the one that fits.
+        label: `real` or `fake`, if that holds for all files and none says so.
+        persons: A table of who is seen in which file; None for what the layout says.
         protocol: How to divide.
         seed: Of the split.
         shares: Sizes of validation and test; None for the protocol's own.
@@ -59,6 +63,8 @@ class PreparationSettings:
     root: Path
     out: Path
     layout: str | None
+    label: str | None
+    persons: Path | None
     protocol: Protocol
     seed: int
     shares: Shares | None
@@ -101,11 +107,17 @@ def prepare(settings: PreparationSettings, progress: Progress) -> Prepared:
         InvalidDataset: The folder has no known layout, contradicts it, or cannot be divided.
     """
     root, out = settings.root.resolve(), settings.out.resolve()
-    if out == root:
+    if out == root or (settings.label is not None and out.is_relative_to(root)):
         raise InvalidDataset(f"{out} holds the videos: choose another folder to write to")
-    layout, reading = read_dataset(root, settings.layout)
+    layout, reading = read_dataset(root, settings.layout, label=settings.label)
+    if settings.persons is not None:
+        reading = with_persons(reading, read_known_persons(settings.persons))
     assignment = assign(
-        reading.records, settings.protocol, seed=settings.seed, shares=settings.shares
+        reading.records,
+        settings.protocol,
+        seed=settings.seed,
+        shares=settings.shares,
+        classes=LABELS if settings.label is None else (settings.label,),
     )
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):

@@ -10,8 +10,10 @@ from typing import Final
 
 from unmask_shared.containers import SNIFF_BYTES, sniff_container
 from unmask_shared.errors import DecoderCrashed, InvalidRequest, UnmaskError, VideoTooDemanding
+from unmask_shared.vision.picture_files import is_picture_name
 from unmask_trainer.statistics.inspection import Inspection, Problem, VideoFacts, inspect_video
 from unmask_trainer.statistics.isolation import Lost, run_isolated
+from unmask_trainer.statistics.pictures import inspect_picture
 
 # Files that are called a video are listed even if they turn out to be none.
 _VIDEO_SUFFIXES: Final = frozenset(
@@ -56,12 +58,16 @@ class SurveyedVideo:
             raise ValueError(f"{self.file.name} needs either facts or a problem")
 
 
-def find_videos(folder: Path) -> list[VideoFile]:
+def find_videos(folder: Path, *, with_pictures: bool = False) -> list[VideoFile]:
     """List the videos below a folder, sorted by name.
 
     Files count by their name or by their first bytes; hidden ones do not. Links to folders are
     followed, each folder is entered once. Videos that lie in `folder` itself form a group of its
     name.
+
+    Args:
+        folder: Where to look.
+        with_pictures: Whether to list still pictures, too.
 
     Raises:
         InvalidRequest: There is no such folder, or no video in it.
@@ -70,7 +76,7 @@ def find_videos(folder: Path) -> list[VideoFile]:
         raise InvalidRequest(f"{folder} is not a folder")
     found = []
     for path in _walk(folder):
-        if _may_be_video(path):
+        if _may_be_video(path) or (with_pictures and is_picture_name(path)):
             inner = path.relative_to(folder)
             group = inner.parts[0] if len(inner.parts) > 1 else folder.resolve().name
             found.append(VideoFile(path=path, name=inner.as_posix(), group=group))
@@ -122,7 +128,8 @@ def survey_videos(
 
 def _facts_or_problem(path: Path, *, inspection: Inspection) -> VideoFacts | Problem:
     try:
-        return inspect_video(path, inspection)
+        inspect = inspect_picture if is_picture_name(path) else inspect_video
+        return inspect(path, inspection)
     except UnmaskError as error:
         return Problem.of(error)
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from unmask_trainer.datasets.errors import InvalidDataset
-from unmask_trainer.datasets.layouts import celeb_df, dfdc, faceforensics, folders, table
+from unmask_trainer.datasets.layouts import celeb_df, dfdc, faceforensics, folders, plain, table
 from unmask_trainer.datasets.records import DatasetReading
 
 
@@ -49,12 +49,15 @@ LAYOUTS: Final[Mapping[str, Layout]] = MappingProxyType(
 )
 
 
-def read_dataset(root: Path, layout: str | None = None) -> tuple[str, DatasetReading]:
+def read_dataset(
+    root: Path, layout: str | None = None, *, label: str | None = None
+) -> tuple[str, DatasetReading]:
     """Read a data set.
 
     Args:
         root: Its folder.
         layout: One of `LAYOUTS`; None for the only one that fits.
+        label: Of all files, for a table without labels, or a folder without a table.
 
     Returns:
         The layout's name, and what the folder holds.
@@ -64,10 +67,20 @@ def read_dataset(root: Path, layout: str | None = None) -> tuple[str, DatasetRea
     """
     if not root.is_dir():
         raise InvalidDataset(f"{root} is not a folder")
+    if label is not None:
+        return _read_as(root, layout, label)
     name = layout or _recognise(root)
     if not LAYOUTS[name].fits(root):
         raise InvalidDataset(f"{root} is not laid out as {name}: that has {LAYOUTS[name].signs}")
     return name, LAYOUTS[name].read(root)
+
+
+def _read_as(root: Path, layout: str | None, label: str) -> tuple[str, DatasetReading]:
+    if layout not in (None, "table"):
+        raise InvalidDataset(f"the layout {layout} has labels of its own: leave out --label")
+    if layout == "table" or table.fits_unlabelled(root):
+        return "table", table.read(root, label)
+    return "plain", plain.read(root, label)
 
 
 def _recognise(root: Path) -> str:
