@@ -5,8 +5,10 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
+from unmask_shared.model import face_resnet, mobilenet
 from unmask_shared.model.architecture import Trunk
-from unmask_shared.model.face_resnet import FEATURES, FaceResNet
+from unmask_shared.model.face_resnet import FaceResNet
+from unmask_shared.model.mobilenet import MobileNet
 from unmask_shared.model.torchvision_import import load_torchvision
 
 
@@ -14,12 +16,12 @@ def build_trunk(name: Trunk) -> tuple[nn.Module, int]:
     """Build a trunk with random weights.
 
     Args:
-        name: A torchvision ResNet, which loses its classifier, or `resnet29_face`.
+        name: A torchvision ResNet, which loses its classifier, `resnet29_face` or `mobilenet_v2`.
 
     Returns:
         A module from (N, 3, S, S) to (N, features), in the channels-last memory format, which on
         CPUs is faster for all of them; and the number of features. `layer4` is the last stage of
-        a torchvision ResNet and the last but one of `resnet29_face`.
+        all but `resnet29_face`, which has one more.
     """
     trunk: Any
     match name:
@@ -28,7 +30,9 @@ def build_trunk(name: Trunk) -> tuple[nn.Module, int]:
             features: int = trunk.fc.in_features
             trunk.fc = nn.Identity()
         case "resnet29_face":
-            trunk, features = FaceResNet(), FEATURES
+            trunk, features = FaceResNet(), face_resnet.FEATURES
+        case "mobilenet_v2":
+            trunk, features = MobileNet(), mobilenet.FEATURES
         case _:
             assert_never(name)
     return trunk.to(memory_format=torch.channels_last), features

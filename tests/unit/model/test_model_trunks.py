@@ -8,7 +8,9 @@ from unmask_shared.errors import InvalidCheckpoint
 from unmask_shared.model.architecture import SMALLEST_INPUT, Architecture, Trunk
 from unmask_shared.model.card import CardDraft
 from unmask_shared.model.checkpoint import load_card, load_checkpoint, save_checkpoint
+from unmask_shared.model.mobilenet import from_torchvision
 from unmask_shared.model.resnet_lstm import ResNetLSTM
+from unmask_shared.model.torchvision_import import load_torchvision
 from unmask_shared.model.trunks import build_trunk, stage_maps
 
 FACE = Architecture(trunk="resnet29_face", lstm_hidden=4)
@@ -54,6 +56,7 @@ def test_the_face_trunk_has_29_convolutions_and_says_which_size_is_too_small():
     [
         ("resnet18", [64, 128, 256, 512], [28, 14, 7, 4]),
         ("resnet29_face", [32, 64, 128, 256], [26, 13, 6, 3]),
+        ("mobilenet_v2", [24, 32, 96, 1280], [28, 14, 7, 4]),
     ],
 )
 @torch.inference_mode()
@@ -106,3 +109,16 @@ def test_a_card_whose_crops_are_too_small_for_its_trunk_is_refused(tmp_path, fac
 
     with pytest.raises(InvalidCheckpoint, match="resnet29_face, not 64"):
         load_card(tmp_path)
+
+
+@torch.inference_mode()
+def test_mobilenet_answers_as_torchvision_does_with_the_same_weights():
+    torch.manual_seed(0)
+    theirs = load_torchvision().models.mobilenet_v2(weights=None).eval()
+    ours, _ = build_trunk("mobilenet_v2")
+    ours.load_state_dict(from_torchvision(theirs.state_dict()))
+    pictures = torch.randn(2, 3, 112, 112)
+
+    expected = theirs.features(pictures).mean(dim=(2, 3))
+
+    assert torch.allclose(ours.eval()(pictures), expected, atol=1e-5)

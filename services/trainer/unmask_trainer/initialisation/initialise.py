@@ -10,6 +10,7 @@ from torch import nn
 
 from unmask_shared.model.checkpoint import CARD_FILE, WEIGHTS_FILE, load_checkpoint
 from unmask_shared.model.face_resnet import FaceResNet
+from unmask_shared.model.mobilenet import from_torchvision
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
 from unmask_trainer.initialisation.batch_norms import settle_batch_norms
@@ -94,10 +95,13 @@ def _from_imagenet(model: ResNetLSTM, how: FromImageNet) -> str:
     if name == "resnet29_face":
         raise UnusableWeights(
             "there is no resnet29_face trained on ImageNet: start it from dlib_face, or choose "
-            "the trunk resnet18, resnet34 or resnet50."
+            "another trunk."
         )
     tensors, origin = torchvision_tensors(name, how.path)
-    seen = {key: tensor for key, tensor in tensors.items() if not key.startswith("fc.")}
+    if name == "mobilenet_v2":
+        seen = from_torchvision(tensors)
+    else:
+        seen = {key: tensor for key, tensor in tensors.items() if not key.startswith("fc.")}
     load_exactly(model.trunk, seen, origin=f"{how.path or origin}, for a {name},")
     return f"The trunk was trained on ImageNet ({origin})."
 

@@ -17,11 +17,12 @@ class FromScratch(_Form):
 
 
 class FromImageNet(_Form):
-    """A torchvision ResNet's trunk as trained on ImageNet; a 224 px classifier of 1000 things.
+    """torchvision's trunk as trained on ImageNet; a 224 px classifier of 1000 things.
 
     Attributes:
         path: torchvision's `.pth` file of this very trunk, or the same tensors as `.safetensors`;
-            None takes it from torchvision's cache, or downloads it.
+            None takes it from an installed package that brings it, or from torchvision's cache,
+            or downloads it.
     """
 
     kind: Literal["imagenet"] = "imagenet"

