@@ -13,6 +13,7 @@ from unmask_shared.errors import UnmaskError
 _COMMANDS: Final = {
     "forge": ("make real controls and forgeries of footage", "commands.forge"),
     "prepare": ("check and divide a data set and extract its faces", "preparation.command"),
+    "persons": ("find out who is who in a folder of videos or pictures", "persons.command"),
     "stats": ("count and measure a folder of videos", "statistics.command"),
     "demo-media": ("make the clips of the demonstration", "commands.demo"),
     "train": ("train a checkpoint on real/ and fake/ videos", "commands.train"),
