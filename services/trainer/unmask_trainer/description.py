@@ -1,7 +1,9 @@
 """What people say about a checkpoint, for its card."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from unmask_shared.model.card_texts import (
     ETHICAL_CONSIDERATIONS,
@@ -11,7 +13,7 @@ from unmask_shared.model.card_texts import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Description:
     """What the card says in words.
 
@@ -27,11 +29,11 @@ class Description:
         ethical_considerations: Whom it may harm, and how.
     """
 
-    name: str
-    version: str
-    data: str
-    licence: str
-    limits: tuple[str, ...]
+    name: str = "resnet-lstm"
+    version: str = "0.0.0"
+    data: str = "Not described."
+    licence: str = "Not stated."
+    limits: tuple[str, ...] = ()
     intended_use: str = INTENDED_USE
     out_of_scope_uses: tuple[str, ...] = OUT_OF_SCOPE_USES
     evaluation_data: str = EVALUATION_DATA
