@@ -24,8 +24,6 @@ class Codec(StrEnum):
 
 
 _ENCODERS: Final = {Codec.H264: "libx264", Codec.MPEG4: "mpeg4", Codec.VP9: "libvpx-vp9"}
-# FFmpeg counts quantisers of MPEG-4 in units of 118.
-_LAMBDA: Final = 118
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +48,12 @@ class Encoding:
                 return {"crf": str(self.crf), "preset": self.preset}
             case Codec.MPEG4:
                 # Quantisers double every 6 steps of the rate factor.
-                quantiser = min(31.0, max(2.0, 2.0 * 2 ** ((self.crf - 16) / 6)))
-                return {"flags": "+qscale", "global_quality": str(round(quantiser * _LAMBDA))}
+                quantiser = str(min(31, max(2, round(2.2 * 2 ** ((self.crf - 16) / 6)))))
+                return {"qmin": quantiser, "qmax": quantiser}
             case Codec.VP9:
-                crf = min(63, round(1.4 * self.crf))
-                return {"crf": str(crf), "b": "0", "deadline": "realtime", "cpu-used": "6"}
+                # The speed `realtime` would hang on the clock, and the bytes with it.
+                crf = min(63, round(1.5 * self.crf))
+                return {"crf": str(crf), "b": "0", "deadline": "good", "cpu-used": "5"}
 
 
 def write_video(

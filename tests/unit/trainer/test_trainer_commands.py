@@ -17,6 +17,7 @@ from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 from unmask_trainer.__main__ import main
 from unmask_trainer.demo_media import PORTRAITS, make_demo_media
+from unmask_trainer.forgeries.methods import METHODS
 from unmask_trainer.recording import Encoding, write_video
 
 PEOPLE = 6
@@ -68,23 +69,23 @@ def test_each_take_becomes_a_control_and_a_forgery_of_the_same_form(forged):
             frames = sum(1 for _ in container.decode(stream))
             assert stream.codec_context.name == "h264"
             assert frames == (8 if row["id"].startswith("astronaut") else 6)
-    names = {label: {p.name for p in (forged / label).iterdir()} for label in ("real", "fake")}
-    assert names["real"] == names["fake"]
-    assert len(names["real"]) == PEOPLE + 1
+    real, fake = ({p.stem for p in (forged / label).iterdir()} for label in ("real", "fake"))
+    assert {f"{name}~0" for name in real} == fake
+    assert len(real) == PEOPLE + 1
 
 
 def test_the_table_says_who_is_shown_and_what_was_done(forged):
     rows = {(row["id"], row["label"]): row for row in table(forged)}
 
-    assert rows["portrait3", "fake"]["person"] == "person3"
-    assert rows["portrait3", "fake"]["source"] == "portrait3"
-    assert rows["portrait3", "fake"]["method"].split(".")[0] in {"self_blend", "swap"}
+    assert rows["portrait3~0", "fake"]["person"] == "person3"
+    assert rows["portrait3~0", "fake"]["source"] == "portrait3"
+    assert rows["portrait3~0", "fake"]["method"].split(".")[0] in METHODS
     assert rows["portrait3", "real"]["method"] == ""
 
 
 def test_footage_without_a_face_is_left_out(forged):
     assert not [row for row in table(forged) if row["id"] == "empty"]
-    assert not list(forged.glob("*/empty*"))
+    assert not list(forged.glob("*/empty*.mp4"))
 
 
 def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
@@ -106,7 +107,7 @@ def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
     assert card.training_data.people > 0
     assert all((tmp_path / "run" / "checkpoint" / name).exists() for name in card.figures)
     tracks = extract_faces(
-        forged / "fake" / "portrait0.mp4",
+        forged / "fake" / "portrait0~0.mp4",
         VisionSettings(crop_size=48, crop_margin=card.crop_margin, clip_length=4),
     ).tracks
     logits = ClipClassifier(checkpoint).logits([tracks[0].crops[:4]])

@@ -93,16 +93,14 @@ class FreshForgeries:
         clip = self._clip(crops)
         others = len(self._persons) - (person in self._lenders)
         method = draw_method(self._weights, rng, has_donor=others > 0)
-        donor = self._draw_donor(person, len(crops), rng) if others > 0 else None
+        donor = self.draw_donor(person, len(crops), rng) if others > 0 else None
         material = Material(clip=clip, donor=donor, textures=self._textures)
         forgery = draw_forgery(method, material, rng)
         frames, masks = zip(*render(clip, forgery), strict=True)
         return ForgedClip(crops=np.stack(frames), masks=np.stack(masks), method=forgery.method)
 
-    def _clip(self, crops: Crops) -> FaceClip:
-        return FaceClip.aligned(crops, template(crops.shape[1], self._margin))
-
-    def _draw_donor(self, person: str, frames: int, rng: np.random.Generator) -> FaceClip:
+    def draw_donor(self, person: str, frames: int, rng: np.random.Generator) -> FaceClip:
+        """Up to `frames` real crops of somebody else; there has to be somebody."""
         lender = person
         while lender == person:
             lender = self._persons[int(rng.integers(len(self._persons)))]
@@ -110,6 +108,9 @@ class FreshForgeries:
         video = videos[int(rng.integers(len(videos)))]
         start, stop = video.clips[int(rng.integers(len(video.clips)))]
         return self._clip(np.array(video.load()[start : min(stop, start + frames)]))
+
+    def _clip(self, crops: Crops) -> FaceClip:
+        return FaceClip.aligned(crops, template(crops.shape[1], self._margin))
 
     @cached_property
     def _textures(self) -> TextureSpace | None:

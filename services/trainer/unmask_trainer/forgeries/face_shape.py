@@ -19,7 +19,7 @@ from unmask_trainer.forgeries.geometry import CENTER_Y, Points, compose, inverse
 _UNIT: Final = 32
 _LEFT, _TOP, _WIDTH, _HEIGHT = -1.6, -1.3, 3.2, 3.6
 _SPOKES: Final = 24
-_HALF_WIDTH, _HALF_HEIGHT = 1.0, 1.25
+_HALF_WIDTH, _HALF_HEIGHT = 1.05, 1.25
 _FRAMES: Final = 4
 _AVERAGE_MOUTH: Final = 1.2
 _NARROWEST, _WIDEST = 0.82, 1.18

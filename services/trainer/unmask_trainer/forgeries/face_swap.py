@@ -121,7 +121,7 @@ class FaceSwap:
         self._swap = Swap(clip, donor, transfer)
         self._brow = float(rng.uniform(0.4, 0.8))
         self._feather = float(rng.uniform(0.03, 0.1))
-        self._shrinkage = float(rng.uniform(0.8, 0.95))
+        self._shrinkage = float(rng.uniform(0.86, 0.97))
         self._detail = Detail(str(rng.choice([Detail.AS_IS, Detail.BLURRED], p=[0.6, 0.4])))
         self._strength = float(rng.uniform(0.1, 0.6))
         self._wander = draw_wander(rng, len(clip), float(rng.uniform(0, 0.7)))

@@ -35,13 +35,17 @@ _SIDE: Final = 0.72
 # The upper lip does less than the jaw.
 _UPPER_SHARE: Final = 0.28
 _GAP_EDGE: Final = 0.035
+_LEAST: Final = 0.1
 
 
 def _speech(rng: np.random.Generator, steps: int) -> NDArray[np.float64]:
     """How far the mouth is opened (T,) in eye distances; below 0 it is pressed together."""
     syllables = slow_noise(rng, steps=steps, channels=1, width=float(rng.uniform(1.4, 3.0)))[:, 0]
     wide, bias = rng.uniform(0.09, 0.2), rng.uniform(0.2, 0.9)
-    return np.asarray(np.clip(wide * (syllables + bias), -0.07, 0.32))
+    opening = wide * (syllables + bias)
+    # Somewhere in the clip the mouth has to be moved.
+    opening += max(0.0, _LEAST - float(opening.max()))
+    return np.asarray(np.clip(opening, -0.07, 0.25))
 
 
 class MouthWarp:
@@ -119,17 +123,15 @@ class MouthOfAnotherMoment:
         self._clip = clip
         self._shape: FaceShape = find_shape(clip)
         self._late = int(rng.integers(1, max(2, len(clip) // 2 + 1)))
-        self._backwards = bool(rng.random() < 0.3)
-        self._softness = float(rng.choice([0.0, rng.uniform(0.01, 0.05)]))
-        self._gain = np.float32(rng.uniform(0.96, 1.04))
+        # Where the mouth keeps still, this is all that is left of the forgery.
+        self._softness = float(rng.uniform(0.01, 0.05))
+        self._gain = np.float32(1 + rng.choice([-1, 1]) * rng.uniform(0.015, 0.05))
         self._mask: ForPose[Mask] = ForPose(self._make_mask)
         self._coordinates: ForPose[Pixels] = ForPose(face_coordinates)
 
     def render(self, step: int, patch: FacePatch) -> Blend:
         """Forge the patch of one frame."""
-        count = len(self._clip)
-        place = (count - 1 - step) if self._backwards else step
-        other = back_and_forth(place + self._late, count)
+        other = back_and_forth(step + self._late, len(self._clip))
         picture = self._clip.frames[other]
         content = sample(picture, self._coordinates(patch), self._clip.pose(other))
         if self._softness:

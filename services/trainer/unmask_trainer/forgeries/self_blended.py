@@ -94,7 +94,7 @@ class SelfBlended:
         # All that the first blur reached, or only what it left whole: dilation or erosion.
         hard = (first > 0.05 if self._grown else first > 0.95).astype(np.float32)
         soft = np.asarray(blur(hard, self._soft[1] * unit), np.float32)
-        return np.where(soft < 1 / 512, np.float32(0), soft)
+        return np.where(soft < 1 / 512, np.float32(0), np.minimum(soft, np.float32(1)))
 
 
 def _draw_colours(rng: np.random.Generator) -> Matrix:
