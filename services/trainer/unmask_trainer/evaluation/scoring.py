@@ -109,7 +109,10 @@ def evaluate(
         resampling: The bootstrap over people behind the intervals; by default a thousand resamples.
     """
     facts = [
-        Facts(dataset=item.dataset or split, identities=item.identities or (item.group,))
+        Facts(
+            dataset=item.dataset or split,
+            identities=item.identities or (item.person or item.group,),
+        )
         for item in (video.faces.video for video in videos)
     ]
     drawn = resampling or Resampling()
