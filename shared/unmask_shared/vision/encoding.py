@@ -7,10 +7,13 @@ most of its time on after decoding.
 
 import io
 import math
+import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Final
 
 import cv2
@@ -32,6 +35,7 @@ _RGB: Final = 2
 _FILTER_UP: Final = 2
 _LEVEL: Final = 1
 _JPEG_QUALITY: Final = 90
+_MAX_THREADS: Final = 4
 # Neighbouring frames are as sharp as each other.
 _THUMBNAIL_CANDIDATES: Final = 24
 
@@ -51,10 +55,22 @@ def encode_crops(frames: Sequence[FaceFrame], crops: NDArray[np.uint8]) -> bytes
     check_crops(crops, count=len(frames))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for frame, crop in zip(frames, crops, strict=True):
+        for frame, png in zip(frames, _encode_all(crops), strict=True):
             member = zipfile.ZipInfo(f"{frame.frame:06d}.png", date_time=_FIXED_TIME)
-            archive.writestr(member, encode_picture(crop))
+            archive.writestr(member, png)
     return buffer.getvalue()
+
+
+def _encode_all(pictures: NDArray[np.uint8]) -> Iterator[bytes]:
+    # One part for each thread: handing over single pictures takes as long as encoding them.
+    count = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(count, thread_name_prefix="png") as threads:
+        parts = threads.map(_encode_part, np.array_split(pictures, count))
+        yield from chain.from_iterable(parts)
+
+
+def _encode_part(pictures: NDArray[np.uint8]) -> list[bytes]:
+    return [encode_picture(picture) for picture in pictures]
 
 
 def encode_picture(picture: NDArray[np.uint8]) -> bytes:

@@ -4,6 +4,7 @@ Training and serving both use it, so a model meets the same crops in both.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +173,6 @@ def extract_faces(
         )
         chosen = plan(timeline, settings.sampling_settings())
         reader = FrameReader(source, timeline)
-        scanner = _make_scanner(settings, detector)
         work = chosen.cost + chosen.frames
         seen_s: list[list[float]] = []
 
@@ -180,14 +180,17 @@ def extract_faces(
             done = reader.decoded + sum(map(len, seen_s))
             progress.show(_COUNTED + (_SCANNED - _COUNTED) * min(1.0, done / work))
 
-        with closing(prefetch(reader.read(chosen.clips), report)) as clips:
+        with (
+            _scanner(settings, detector) as scanner,
+            closing(prefetch(reader.read(chosen.clips), report)) as clips,
+        ):
             for number in range(len(chosen.clips)):
                 frames = next(clips)
                 seen_s.append([frame.time_s for frame in frames])
                 scanner.scan(number, frames)
                 del frames  # large, and the next ones are being decoded
                 report()
-        tracks = scanner.tracks()
+            tracks = scanner.tracks()
         progress.show(1.0)
         return FaceTracks(
             video=reader.info(),
@@ -218,7 +221,8 @@ class _Scanner(Protocol):
     def faceless_frames(self) -> tuple[int, ...]: ...
 
 
-def _make_scanner(settings: VisionSettings, detector: FaceDetector | None) -> _Scanner:
+@contextmanager
+def _scanner(settings: VisionSettings, detector: FaceDetector | None) -> Iterator[_Scanner]:
     search = FaceSearch(
         detector or make_detector(settings.detector, yunet_model=settings.yunet_model),
         SearchEffort(
@@ -229,12 +233,14 @@ def _make_scanner(settings: VisionSettings, detector: FaceDetector | None) -> _S
         ),
     )
     if settings.face_mode == "full_frame":
-        return WholeFrames(
+        yield WholeFrames(
             search, size=settings.crop_size, keep_faceless=settings.keep_faceless_frames
         )
+        return
     form = CropForm(
         size=settings.crop_size,
         margin=settings.crop_margin,
         overlays=settings.landmark_overlays,
     )
-    return FaceScanner(search, form)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="crops") as thread:
+        yield FaceScanner(search, form, thread)

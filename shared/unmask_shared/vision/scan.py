@@ -1,6 +1,11 @@
-"""One clip of decoded frames to the faces in it, followed and cropped."""
+"""One clip of decoded frames to the faces in it, followed and cropped.
+
+The faces of a clip are cropped in a thread while those of the next one are searched: with several
+faces in the picture, that takes longer than decoding.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +46,18 @@ class CropForm:
 class FaceScanner:
     """Finds and crops the faces of one clip after the other, and gathers those of each person."""
 
-    def __init__(self, search: FaceSearch, form: CropForm) -> None:
+    def __init__(self, search: FaceSearch, form: CropForm, thread: Executor) -> None:
+        """Prepare.
+
+        Args:
+            search: Finds the faces.
+            form: Of the crops.
+            thread: Where crops are cut, in the order in which it is asked to.
+        """
         self._search = search
         self._form = form
+        self._thread = thread
+        self._cropping: Future[list[Tracklet]] | None = None
         self._splitter = ShotSplitter()
         self._searched: list[int] = []
         self._tracklets: list[Tracklet] = []
@@ -57,12 +71,30 @@ class FaceScanner:
             frames: The clip's frames, in display order.
         """
         self._searched += [frame.number for frame in frames]
-        for shot in self._splitter.split(clip, frames):
-            for face in link_detections(self._search.search(shot)):
-                self._tracklets += self._crop(shot, face)
+        found = [
+            (shot, link_detections(self._search.search(shot)))
+            for shot in self._splitter.split(clip, frames)
+        ]
+        self._gather()
+        self._cropping = self._thread.submit(self._crop_all, found)
+
+    def _gather(self) -> None:
+        """Wait for the clip before, so that the frames of no more than two are kept."""
+        if self._cropping is not None:
+            self._tracklets += self._cropping.result()
+            self._cropping = None
+
+    def _crop_all(self, found: Sequence[tuple[Shot, list[dict[int, Detection]]]]) -> list[Tracklet]:
+        return [
+            tracklet
+            for shot, faces in found
+            for face in faces
+            for tracklet in self._crop(shot, face)
+        ]
 
     def tracks(self) -> tuple[FaceTrack, ...]:
         """One track per person, the most prominent first."""
+        self._gather()
         self._persons = group_by_person(self._tracklets, embed_identity)
         return tuple(_as_track(number, person) for number, person in enumerate(self._persons))
 
