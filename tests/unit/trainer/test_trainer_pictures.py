@@ -350,6 +350,24 @@ def test_a_folder_that_is_read_as_a_whole_is_no_place_to_write_to(tmp_path, caps
     assert "holds the videos" in capsys.readouterr().err
 
 
+def test_of_many_pictures_without_a_face_the_first_are_told_and_how_many_there_are(
+    tmp_path, capsys
+):
+    root = tmp_path / "faceless"
+    root.mkdir()
+    face_picture(root / "face.png", 0)
+    for number in range(40):
+        pixels = scenery(64, 64, seed=number)
+        cv2.imwrite(str(root / f"nobody{number:02d}.png"), pixels)
+    arguments = ["prepare", str(root), "--out", str(tmp_path / "out"), "--label", "real", *OPTIONS]
+
+    assert main(arguments) == 0
+
+    told = capsys.readouterr().out
+    assert told.count("no_face: nobody") == 30
+    assert "... and 10 more that cannot be used: metadata.csv" in told
+
+
 @pytest.fixture
 def cache(tmp_path):
     with closing(crop_cache._stills_sandbox(SETTINGS)):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from unmask_shared.model.card import LABELS
 from unmask_trainer.datasets.leakage import Leakage
-from unmask_trainer.datasets.prepared import PreparedVideo, Status
+from unmask_trainer.datasets.prepared import TABLE_FILE, PreparedVideo, Status
 from unmask_trainer.datasets.protocols import Assignment
 from unmask_trainer.datasets.records import Part
 from unmask_trainer.datasets.whole_files import replacing
@@ -17,6 +17,8 @@ from unmask_trainer.datasets.whole_files import replacing
 SPLITS_FILE: Final = "splits.json"
 LEAKAGE_FILE: Final = "leakage.json"
 LEAKAGE_TEXT_FILE: Final = "leakage.txt"
+# Of thousands of pictures there may be hundreds; all of them are in the table.
+_MOST_TOLD: Final = 30
 
 
 def write_outputs(
@@ -78,7 +80,9 @@ def split_report(
     # Those that could not even be counted are in the report on the statistics.
     expected = {Status.OK, Status.UNASSIGNED}
     unusable = [one for one in videos if one.status not in expected and one.frames is not None]
-    lines += [f"{video.status}: {video.path}: {video.error}" for video in unusable]
+    lines += [f"{one.status}: {one.path}: {one.error}" for one in unusable[:_MOST_TOLD]]
+    if len(unusable) > _MOST_TOLD:
+        lines.append(f"... and {len(unusable) - _MOST_TOLD} more that cannot be used: {TABLE_FILE}")
     lines += [f"Note: {text}" for text in notes]
     return "\n".join(lines) + "\n"
 
