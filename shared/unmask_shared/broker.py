@@ -63,6 +63,20 @@ def queued_videos(celery: Celery) -> set[str]:
     Raises:
         BrokerUnavailable: The broker does not answer.
     """
+    return _in_broker(celery, "video_id")
+
+
+def queued_runs(celery: Celery) -> set[str]:
+    """The same for training runs.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+    """
+    return _in_broker(celery, "run_id")
+
+
+def _in_broker(celery: Celery, field: str) -> set[str]:
+    """What the payloads of all messages have in this field."""
     found: set[str] = set()
     try:
         with celery.connection_for_read() as connection:
@@ -71,14 +85,14 @@ def queued_videos(celery: Celery) -> set[str]:
                 # In this order: a message moves from its queue to those that were taken.
                 for queue in set(QUEUE_OF_TASK.values()):
                     for message in client.lrange(queue, 0, -1):
-                        found |= _video_of(channel, json.loads(message))
+                        found |= _named_in(channel, json.loads(message), field)
                 for taken in client.hvals(channel.unacked_key):
-                    found |= _video_of(channel, json.loads(taken)[0])
+                    found |= _named_in(channel, json.loads(taken)[0], field)
     except (redis.RedisError, OperationalError) as error:
         raise BrokerUnavailable("The queue cannot be read.") from error
     return found
 
 
-def _video_of(channel: Any, message: dict[str, Any]) -> set[str]:
+def _named_in(channel: Any, message: dict[str, Any], field: str) -> set[str]:
     _, payload, _ = channel.message_to_python(message).decode()
-    return {payload["video_id"]} if "video_id" in payload else set()
+    return {payload[field]} if field in payload else set()

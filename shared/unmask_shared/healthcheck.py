@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m unmask_shared.healthcheck",
         description="Exits with 0 when the worker on this host lives.",
     )
-    parser.add_argument("role", choices=("preprocessor", "inference"))
+    parser.add_argument("role", choices=("preprocessor", "inference", "trainer"))
     role = parser.parse_args(arguments).role
     try:
         lives = worker_lives_here(make_job_store(JobSettings()), role)

@@ -10,11 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 EXTRACT_FACES = "preprocessor.extract_faces"
 CLASSIFY_FACES = "inference.classify_faces"
+TRAIN_CHECKPOINT = "trainer.train_checkpoint"
 
 PREPROCESSOR_QUEUE = "preprocessor"
 INFERENCE_QUEUE = "inference"
+TRAINER_QUEUE = "trainer"
 
-QUEUE_OF_TASK = {EXTRACT_FACES: PREPROCESSOR_QUEUE, CLASSIFY_FACES: INFERENCE_QUEUE}
+QUEUE_OF_TASK = {
+    EXTRACT_FACES: PREPROCESSOR_QUEUE,
+    CLASSIFY_FACES: INFERENCE_QUEUE,
+    TRAIN_CHECKPOINT: TRAINER_QUEUE,
+}
 
 
 class StageMessage(BaseModel):
@@ -23,3 +29,11 @@ class StageMessage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     video_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class TrainingMessage(BaseModel):
+    """The payload of a training run; its record in the object store says everything else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]

@@ -6,15 +6,14 @@ that held it died. A lease on the video lets one worker at a time through; what 
 """
 
 import logging
-import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
 from unmask_shared.artifacts import failure_key, record_key
-from unmask_shared.errors import JobStoreUnavailable, ProcessingCrashed, UnmaskError
+from unmask_shared.errors import ProcessingCrashed, UnmaskError
 from unmask_shared.job_store import RedisJobStore
+from unmask_shared.leases import held_lease, unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import close_view, write_document
 from unmask_shared.settings import JobSettings
@@ -76,8 +75,10 @@ class StageRunner:
             Exception: Any error that nobody foresaw; trying again is right until the attempts are
                 used up, and then this method ends the video with `processing_crashed`.
         """
-        with self._lease(video_id) as taken:
-            if not taken:
+        with held_lease(
+            self._jobs, video_id, self._settings.lease_ttl_s, about=_of(video_id)
+        ) as lease:
+            if lease is None:
                 log.info(
                     "dropped a copy of a message: another worker has the video", extra=_of(video_id)
                 )
@@ -132,20 +133,20 @@ class StageRunner:
         except UnmaskError as error:
             if error.retryable:
                 # The video is not to blame, so this start does not count against it.
-                with _unless_redis_is_away("an attempt stays counted", video_id):
+                with unless_redis_is_away("an attempt stays counted", _of(video_id)):
                     self._jobs.count_attempt(video_id, self._stage, by=-1)
             raise
         self._jobs.forget_attempts(video_id, self._stage)
 
     def _expect_again(self, video_id: str) -> None:
         """Keep the sweeper from queueing what the caller is about to send again."""
-        with _unless_redis_is_away("the sweeper may queue a copy", video_id):
+        with unless_redis_is_away("the sweeper may queue a copy", _of(video_id)):
             self._jobs.set_waiting(video_id, waiting=True)
 
     def _report(self, video_id: str, fraction: float) -> None:
         progress = self._progress_from + (self._progress_to - self._progress_from) * fraction
         # Work goes on without its progress bar; what matters is written at the end.
-        with _unless_redis_is_away("progress could not be reported", video_id):
+        with unless_redis_is_away("progress could not be reported", _of(video_id)):
             self._jobs.advance(video_id, self._stage, min(progress, self._progress_to))
 
     def _fail(self, video_id: str, error: UnmaskError) -> None:
@@ -154,41 +155,6 @@ class StageRunner:
         failure = Failure.of(error)
         write_document(self._store, failure_key(video_id), failure)
         self._jobs.fail(video_id, failure)
-
-    @contextmanager
-    def _lease(self, video_id: str) -> Iterator[bool]:
-        """Hold the lease while the body runs, renewing it from a thread."""
-        owner, ttl_s = uuid.uuid4().hex, self._settings.lease_ttl_s
-        if not self._jobs.acquire_lease(video_id, owner, ttl_s):
-            yield False
-            return
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(ttl_s / 3):
-                with _unless_redis_is_away("the lease could not be renewed", video_id):
-                    # Also takes it back after Redis forgot it.
-                    if not self._jobs.acquire_lease(video_id, owner, ttl_s):
-                        log.warning("the lease went to another worker", extra=_of(video_id))
-                        return
-
-        renewer = threading.Thread(target=renew, name=f"lease-{video_id}", daemon=True)
-        renewer.start()
-        try:
-            yield True
-        finally:
-            done.set()
-            renewer.join()
-            with _unless_redis_is_away("the lease is left to expire", video_id):
-                self._jobs.release_lease(video_id, owner)
-
-
-@contextmanager
-def _unless_redis_is_away(consequence: str, video_id: str) -> Iterator[None]:
-    try:
-        yield
-    except JobStoreUnavailable as error:
-        log.warning("%s: %s", consequence, error.detail, extra=_of(video_id))
 
 
 def _of(video_id: str) -> dict[str, str]:
