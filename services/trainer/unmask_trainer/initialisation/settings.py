@@ -46,8 +46,8 @@ class FromTeacher(_Form):
     """A trunk of any kind that learns the features of MobileNetV2 trained on ImageNet.
 
     Attributes:
-        teacher: torchvision's file `mobilenet_v2-b0353104.pth`; None takes it from torchvision's
-            cache, or downloads it.
+        teacher: torchvision's file `mobilenet_v2-b0353104.pth`, or one like it; None takes it from
+            an installed package that brings it, or from torchvision's cache, or downloads it.
         pictures: Folder of pictures to learn on, also in folders within it; None learns on the
             crops that are trained on afterwards.
         steps: Number of batches.

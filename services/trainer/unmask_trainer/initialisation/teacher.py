@@ -45,7 +45,7 @@ def load_teacher(path: Path | None) -> tuple[Teacher, str]:
     """The teacher, frozen and in evaluation mode, and words for where it came from.
 
     Args:
-        path: torchvision's file; None takes it from torchvision's cache, or downloads it.
+        path: torchvision's file; None looks for it as `torchvision_tensors` does.
 
     Raises:
         UnusableWeights: When it cannot be had, or is another network's.

