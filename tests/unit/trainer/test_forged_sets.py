@@ -168,6 +168,21 @@ def test_every_method_works_on_footage(images, tmp_path):
     assert sum(one.steps for one in progress) == len(METHODS) * 3 * 2
 
 
+def test_swaps_can_be_warped_by_68_landmarks(images, tmp_path):
+    takes = plan_portrait_takes(images, {}, frames=2)[:2]
+
+    for landmarks in (5, 68):
+        settings = ForgeSettings(methods={"face_swap": 1.0}, landmarks=landmarks)
+        made = build_dataset(
+            takes, tmp_path / str(landmarks), settings, workers=1, on_progress=lambda _: None
+        )
+        assert made == 2
+
+    plain, dense = (probe(tmp_path / name / "fake" / "person0~0.mp4")[1] for name in ("5", "68"))
+    assert np.abs(plain.astype(int) - dense).max() > 20
+    assert np.abs(plain.astype(int) - dense).mean() < 8
+
+
 def test_swaps_alone_need_two_people(images, tmp_path, capsys):
     alone = tmp_path / "alone"
     alone.mkdir()

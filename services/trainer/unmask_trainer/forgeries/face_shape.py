@@ -24,6 +24,7 @@ _FRAMES: Final = 4
 _AVERAGE_MOUTH: Final = 1.2
 _NARROWEST, _WIDEST = 0.82, 1.18
 _BORDER_TRUST: Final = 0.6
+_ABOVE_BROWS: Final = -0.8
 _ANGLES: Final = np.linspace(0, 2 * np.pi, _SPOKES, endpoint=False)
 
 
@@ -53,6 +54,10 @@ class FaceShape:
         y = CENTER_Y + _HALF_HEIGHT * self.radii * np.sin(_ANGLES)
         # With the head turned, what lies below the eyes follows the nose.
         return np.stack([x + self._turned(y), y], axis=1)
+
+    def forehead(self) -> Points:
+        """Points of the outline above the brows, as many for every face."""
+        return np.asarray(self.border()[np.sin(_ANGLES) < _ABOVE_BROWS])
 
     def hull(self, *, brow: float) -> Points:
         """The outline (24, 2), cut off at `brow` above the eyes."""

@@ -41,7 +41,6 @@ from unmask_trainer.forgeries.recipes import Detail
 
 _COLOUR_FRAMES = 3
 _FEWEST_COLOURS = 16
-_FOREHEAD = 0.5
 _NO_ALIAS = 0.85
 
 
@@ -164,9 +163,8 @@ def _parts(clip: FaceClip, step: int, shape: FaceShape) -> Points:
         return shape.seen_with(landmarks_in_face(clip, step)).points()
     back = inverse(clip.pose(step))
     found = apply(back, clip.points[step])
-    # The 68 points end at the brows: the forehead of the outline is added.
-    forehead = shape.border()
-    return np.concatenate([found, forehead[forehead[:, 1] < -_FOREHEAD]])
+    # The 68 points end at the brows.
+    return np.concatenate([found, shape.forehead()])
 
 
 def _shrunk(picture: Frame, pose: Matrix, ratio: float) -> tuple[Frame, Matrix]:
