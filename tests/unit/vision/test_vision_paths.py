@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -6,9 +6,12 @@ from media_factory import Head, astronaut, film
 from vision_helpers import picture_of
 
 from unmask_shared.artifacts import BoundingBox
+from unmask_shared.vision.align import Landmarks
 from unmask_shared.vision.faces import Detection
 from unmask_shared.vision.frames import DecodedFrame
+from unmask_shared.vision.landmarks import find_landmarks
 from unmask_shared.vision.paths import follow
+from unmask_shared.vision.picture import Picture
 from unmask_shared.vision.tracks import interpolate_boxes
 
 EYES = 44.0
@@ -19,6 +22,10 @@ def _nodding(number: int) -> Head:
     """Up and down once in ten frames: at its extremes halfway between the lookups."""
     swing = np.sin(2 * np.pi * number / 10)
     return Head(portrait=astronaut(), center=(160, 110 + 12 * swing), eye_distance=EYES)
+
+
+def _drifting(number: int) -> Head:
+    return Head(portrait=astronaut(), center=(120 + 3 * number, 110 + number), eye_distance=EYES)
 
 
 def _still(_number: int) -> Head:
@@ -51,6 +58,32 @@ def test_boxes_follow_a_nodding_head_where_straight_lines_do_not() -> None:
     )
     assert off.mean() < 0.6 * off_the_line.mean()
     assert off.max() < 0.8 * off_the_line.max()
+
+
+@pytest.mark.parametrize(
+    ("motion", "looked_at"),
+    [
+        (_still, {0, 5, 7, 10, 15}),
+        (_drifting, {0, 5, 7, 10, 15}),
+        (_nodding, {*range(0, 16, 5), 2, 7, 12}),
+    ],
+    ids=["still", "straight on", "nodding as fast as it is looked up"],
+)
+def test_landmarks_are_located_halfway_everywhere_only_on_bends(
+    monkeypatch: pytest.MonkeyPatch, motion: Callable[[int], Head], looked_at: set[int]
+) -> None:
+    heads = [motion(number) for number in range(16)]
+    frames = _frames(heads)
+    seen: list[Picture] = []
+
+    def watched(picture: Picture, box: BoundingBox) -> Landmarks:
+        seen.append(picture)
+        return find_landmarks(picture, box)
+
+    monkeypatch.setattr("unmask_shared.vision.paths.find_landmarks", watched)
+    follow(frames, {at: Detection(box=_square(heads[at]), confidence=0.9) for at in LOOKED_UP})
+    assert len(seen) == len(looked_at)
+    assert {frame.number for frame in frames if frame.picture in seen} == looked_at
 
 
 def test_landmarks_go_with_the_eyes() -> None:

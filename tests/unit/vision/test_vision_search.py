@@ -100,6 +100,15 @@ def test_a_whole_picture_is_searched_once_and_faces_are_looked_up_from_there(
             assert face.box.width == pytest.approx(2.3 * 40, rel=0.15)
 
 
+def test_windows_fit_into_what_the_network_fills_up_to(
+    search: FaceSearch, detector: WatchedDetector
+) -> None:
+    search.search(_shot(lambda number: [_anna(number)]))
+    windows = [width for width, height in detector.searched if width == height]
+    assert windows
+    assert all(64 < side <= 96 for side in windows)
+
+
 def test_the_next_clip_of_a_scene_is_looked_up_and_the_one_after_searched(
     search: FaceSearch, detector: WatchedDetector
 ) -> None:
