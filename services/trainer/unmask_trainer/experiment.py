@@ -29,7 +29,7 @@ from unmask_trainer.training.records import EpochRecord
 
 RUN_FILE: Final = "run.json"
 HISTORY_FILE: Final = "history.json"
-_INITIAL_FILE: Final = "initial.safetensors"
+INITIAL_FILE: Final = "initial.safetensors"
 
 
 def run_experiment(
@@ -91,7 +91,7 @@ def _train(run: Run) -> tuple[ResNetLSTM, str, list[EpochRecord]]:
 
 def _initialise(run: Run, model: ResNetLSTM) -> str:
     """Give the model its first weights, which are kept: some take long to make."""
-    path = run.out / _INITIAL_FILE
+    path = run.out / INITIAL_FILE
     faces = [item for one in run.data_sets for item in one.parts[Split.TRAIN]]
 
     def draw_crops(rng: np.random.Generator, count: int) -> list[NDArray[np.uint8]]:

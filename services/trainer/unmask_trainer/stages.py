@@ -32,9 +32,9 @@ from unmask_trainer.training.settings import (
 from unmask_trainer.training.units import Unit, units_of
 
 STAGES_FOLDER: Final = "stages"
-_WEIGHTS_FILE: Final = "weights.safetensors"
+WEIGHTS_FILE: Final = "weights.safetensors"
 # Written last: with it, the stage is done.
-_DONE_FILE: Final = "done.json"
+DONE_FILE: Final = "done.json"
 
 
 def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list[EpochRecord]:
@@ -52,9 +52,9 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
     name = f"{number + 1}-{stage.kind}"
     folder = run.out / STAGES_FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / _DONE_FILE).exists():
-        safetensors.torch.load_model(model, str(folder / _WEIGHTS_FILE))
-        history = json.loads((folder / _DONE_FILE).read_text(encoding="utf-8"))
+    if (folder / DONE_FILE).exists():
+        safetensors.torch.load_model(model, str(folder / WEIGHTS_FILE))
+        history = json.loads((folder / DONE_FILE).read_text(encoding="utf-8"))
         return [EpochRecord.of(record) for record in history]
     seed = run.settings.seed * 100 + number
     units = {split: _units(run.data_sets, split, stage) for split in (Split.TRAIN, Split.VAL)}
@@ -153,7 +153,7 @@ def _objective(
 
 
 def _finish(model: ResNetLSTM, records: Sequence[EpochRecord], folder: Path) -> None:
-    with replacing(folder / _WEIGHTS_FILE) as partial:
+    with replacing(folder / WEIGHTS_FILE) as partial:
         safetensors.torch.save_model(model, str(partial))
-    with replacing(folder / _DONE_FILE) as partial:
+    with replacing(folder / DONE_FILE) as partial:
         partial.write_text(json.dumps([record.document() for record in records], indent=2) + "\n")
