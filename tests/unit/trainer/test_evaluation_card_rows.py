@@ -102,3 +102,16 @@ def test_the_same_seed_gives_the_same_card():
 def test_an_interval_goes_upwards():
     with pytest.raises(ValueError, match="upwards"):
         Interval(low=0.6, high=0.5)
+
+
+def test_people_are_told_apart_also_where_a_split_keeps_them_together():
+    video = LabelledVideo(path=Path("a.mp4"), label=1, group="circle", person="ann")
+    other = LabelledVideo(path=Path("b.mp4"), label=0, group="circle", person="bob")
+    faces = [
+        FaceClips(video=v, crops_path=Path("none.npy"), clips=((0, 4),)) for v in (video, other)
+    ]
+    logits = np.array([[0, 1]], np.float32)
+
+    _, row = rows([ScoredVideo(faces=one, logits=logits, lengths=(4,)) for one in faces])
+
+    assert row.people == 2
