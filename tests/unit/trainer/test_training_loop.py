@@ -13,8 +13,9 @@ from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
 from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.figures import draw_curves
+from unmask_trainer.training.errors import RunPaused, TrainingDiverged
 from unmask_trainer.training.feeding import FeedSettings, make_feed
-from unmask_trainer.training.loop import FitSettings, TrainingDiverged, fit
+from unmask_trainer.training.loop import FitSettings, fit
 from unmask_trainer.training.objectives import ClipObjective, FrameObjective
 from unmask_trainer.training.optimisation import EarlyStopping, make_descent
 from unmask_trainer.training.plan import PlanSettings
@@ -190,6 +191,26 @@ def test_an_interrupted_run_gives_the_curve_and_weights_of_a_whole_one(
     assert [record.curve() for record in records] == [record.curve() for record in expected_records]
     for name, tensor in expected.state_dict().items():
         assert torch.equal(objective.state_dict()[name], tensor), name
+
+
+class Pausing(Silent):
+    """Ends the run at a batch, and wants it saved."""
+
+    def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:
+        try:
+            super().on_batch(epoch=epoch, batch=batch, batches=batches)
+        except Interrupted as interrupted:
+            raise RunPaused from interrupted
+
+
+def test_a_run_that_is_paused_loses_no_batch(faces, whole, tmp_path):
+    with pytest.raises(RunPaused):
+        run(faces, tmp_path, Pausing(5), epochs=4)
+    rest = Silent()
+    _, records = run(faces, tmp_path, rest, epochs=4)
+
+    assert rest.batches == whole[3].batches[5:]
+    assert [record.curve() for record in records] == [record.curve() for record in whole[2]]
 
 
 def test_a_finished_stage_is_not_trained_again(faces, whole):

@@ -13,17 +13,16 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask_shared.errors import UnmaskError
 from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.evaluation.decisions import roc_auc
+from unmask_trainer.training.errors import RunPaused, TrainingDiverged
 from unmask_trainer.training.objectives import Answer, Objective
 from unmask_trainer.training.optimisation import Descent, EarlyStopping
 from unmask_trainer.training.records import EpochRecord
 from unmask_trainer.training.samples import Batch
-from unmask_trainer.training.states import Progress, load_state, save_state, total
+from unmask_trainer.training.states import Progress, gathered, load_state, save_state, total
 
 BEST_FILE: Final = "best.pt"
 _LOGGED_EVERY: Final = 20
@@ -31,14 +30,11 @@ _LOGGED_EVERY: Final = 20
 _TIMED_EVERY: Final = 10
 
 
-class TrainingDiverged(UnmaskError):
-    """Nothing that was trained can be used."""
-
-    title = "Training diverged"
-
-
 class Watcher(Protocol):
-    """Is told how a stage goes. Either method may raise, which ends the run; it can be resumed."""
+    """Is told how a stage goes. Either method may raise, which ends the run; it can be resumed.
+
+    `RunPaused` after a batch has that batch saved before, in a run of one process.
+    """
 
     def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:
         """A batch of an epoch is done."""
@@ -169,9 +165,14 @@ class _Training:
                 break
             self._step(_on_device(batch, self._fabric.device), progress)
             progress.seconds = before + time.monotonic() - started
-            watcher.on_batch(epoch=progress.epoch, batch=progress.batch, batches=batches)
+            try:
+                watcher.on_batch(epoch=progress.epoch, batch=progress.batch, batches=batches)
+            except RunPaused:
+                if self._fabric.world_size == 1:
+                    self._save(progress)
+                raise
             if progress.batch % _TIMED_EVERY == 0 and self._save_is_due(mark):
-                save_state(self._fabric, self._folder, self._objective, self._descent, progress)
+                self._save(progress)
                 mark = time.monotonic()
         trained_for = progress.seconds
         loss, accuracy, clips = self._means(progress.sums)
@@ -189,7 +190,13 @@ class _Training:
             **validation,
         )
         self._log({f"{self._name}/{key}": value for key, value in _scalars(record)}, progress.step)
+        for logger in self._fabric.loggers:
+            # Written out: who looks at the curves wants to see this epoch, too.
+            logger.save()
         return record
+
+    def _save(self, progress: Progress) -> None:
+        save_state(self._fabric, self._folder, self._objective, self._descent, progress)
 
     def _save_is_due(self, mark: float) -> bool:
         since = time.monotonic() - mark
@@ -245,7 +252,7 @@ class _Training:
                 )
             )
         mine = torch.cat(answers, dim=1) if answers else torch.zeros(4, 0, dtype=torch.float64)
-        losses, scores, labels, units = _gathered(self._fabric, mine)
+        losses, scores, labels, units = gathered(self._fabric, mine)
         names = np.array(self._feed.dataset_of)[units.astype(np.int64)]
         return {
             "val_loss": float(losses.mean()) if len(losses) else float("nan"),
@@ -279,15 +286,6 @@ def _on_device(batch: Batch, device: torch.device) -> Batch:
         for name, value in batch._asdict().items()
     }
     return Batch(**moved)
-
-
-def _gathered(fabric: Fabric, mine: Tensor) -> NDArray[np.float64]:
-    """Columns of all processes, which may have different numbers of them."""
-    if fabric.world_size == 1:
-        return np.asarray(mine.numpy(), np.float64)
-    parts: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(parts, mine.numpy())
-    return np.concatenate(parts, axis=1)
 
 
 def _scalars(record: EpochRecord) -> Iterator[tuple[str, float]]:

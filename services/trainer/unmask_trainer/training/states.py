@@ -4,8 +4,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import nn
 
 from unmask_trainer.training.optimisation import Descent, EarlyStopping
@@ -120,3 +122,12 @@ def total(fabric: Fabric, sums: torch.Tensor) -> torch.Tensor:
     if fabric.world_size > 1:
         torch.distributed.all_reduce(mine)
     return mine
+
+
+def gathered(fabric: Fabric, mine: torch.Tensor) -> NDArray[np.float64]:
+    """Columns of all processes, which may have different numbers of them."""
+    if fabric.world_size == 1:
+        return np.asarray(mine.numpy(), np.float64)
+    parts: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(parts, mine.numpy())
+    return np.concatenate(parts, axis=1)
