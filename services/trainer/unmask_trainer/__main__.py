@@ -20,6 +20,10 @@ _COMMANDS: Final = {
     "evaluate": ("measure a checkpoint on labelled videos", "commands.evaluate"),
     "export": ("copy a run's checkpoint to a folder, with complete words", "commands.export"),
     "publish": ("put a checkpoint into the registry of the services", "commands.publish"),
+    "upload": ("put a data set into the object store of the services", "commands.upload"),
+    "submit": ("give an experiment to the workers that train", "commands.submit"),
+    "runs": ("list, show, watch or cancel what was submitted", "commands.runs"),
+    "worker": ("train what is submitted", "commands.worker"),
     "models": ("list, show, activate published models, or roll back", "commands.models"),
 }
 
