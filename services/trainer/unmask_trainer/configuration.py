@@ -8,12 +8,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from unmask_shared.artifacts import FaceMode
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.clips import ShortClips
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.description import Description
 from unmask_trainer.initialisation.settings import FromScratch, Initialisation
+from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.settings import ClipStage, HardwareSettings, Settings, Share, Stage
 
 
@@ -116,8 +116,8 @@ def read_experiment(path: Path | None, changes: Sequence[str] = ()) -> Experimen
             as numbers, values as in TOML; `stages.0.epochs=3` for example.
 
     Raises:
-        InvalidRequest: The file cannot be read, or says something that does not exist or is out of
-            its range.
+        InvalidExperiment: The file cannot be read, or says something that does not exist or is
+            out of its range.
     """
     values: dict[str, Any] = {} if path is None else _read(path)
     for change in changes:
@@ -129,22 +129,22 @@ def read_experiment(path: Path | None, changes: Sequence[str] = ()) -> Experimen
             f"{'.'.join(str(part) for part in one['loc']) or 'the whole'}: {one['msg']}"
             for one in error.errors()
         )
-        raise InvalidRequest(f"{path or 'the experiment'} cannot be used: {problems}") from error
+        raise InvalidExperiment(f"{path or 'the experiment'} cannot be used: {problems}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
+        raise InvalidExperiment(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} is not TOML: {error}") from error
+        raise InvalidExperiment(f"{path} is not TOML: {error}") from error
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals:
-        raise InvalidRequest(f"{change!r} is not of the form KEY=VALUE")
+        raise InvalidExperiment(f"{change!r} is not of the form KEY=VALUE")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -157,4 +157,4 @@ def _apply(values: dict[str, Any], change: str) -> None:
             place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
         place[int(last) if isinstance(place, list) else last] = value
     except (IndexError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"{key} is no place in the experiment") from error
+        raise InvalidExperiment(f"{key} is no place in the experiment") from error

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.configuration import SplitSettings
@@ -16,6 +15,7 @@ from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.prepared import caution_about, is_prepared
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
+from unmask_trainer.training.errors import InvalidExperiment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +54,13 @@ def load_data_sets(
         workers: Processes that extract faces.
 
     Raises:
-        InvalidRequest: Two folders have one name; or in all of them together, a part lacks one of
-            the classes.
+        InvalidExperiment: Two folders have one name; or in all of them together, a part lacks one
+            of the classes.
     """
     names = [folder.resolve().name for folder in folders]
     for name in names:
         if names.count(name) > 1:
-            raise InvalidRequest(f"two data sets are called {name!r}: rename one of the folders")
+            raise InvalidExperiment(f"two data sets are called {name!r}: rename one of the folders")
     found = []
     for name, folder in zip(names, folders, strict=True):
         faces = load_faces(folder, vision, workers=workers)
@@ -105,7 +105,7 @@ def _check(data_sets: Sequence[DataSet]) -> None:
     for split in Split:
         items = [item for one in data_sets for item in one.parts[split]]
         if len({item.video.label for item in items}) < len(LABELS):
-            raise InvalidRequest(
+            raise InvalidExperiment(
                 f"the {split} part has {len(items)} videos and lacks one of the classes: add "
                 "videos of more people"
             )

@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_trainer.configuration import ExperimentSettings
 from unmask_trainer.data_sets import load_data_sets
+from unmask_trainer.datasets.folder_lock import locked
 from unmask_trainer.datasets.splits import Split
 from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.finishing import finish_run
 from unmask_trainer.initialisation.initialise import initialise
-from unmask_trainer.preparation.lock import locked
 from unmask_trainer.running import Run
 from unmask_trainer.stages import run_stage
+from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.hardware import launch
 from unmask_trainer.training.loop import Watcher
 from unmask_trainer.training.records import EpochRecord
@@ -57,7 +57,7 @@ def run_experiment(
         The card; None in all processes of a distributed run but the first.
 
     Raises:
-        InvalidRequest: The data is too small to be divided, or `out` holds another experiment.
+        InvalidExperiment: The data is too small to be divided, or `out` holds another experiment.
     """
     out.mkdir(parents=True, exist_ok=True)
     fabric = launch(settings.hardware, out)
@@ -128,7 +128,7 @@ def _claim(run: Run) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
         different = [name for name in about if before.get(name) != about[name]]
         if different:
-            raise InvalidRequest(
+            raise InvalidExperiment(
                 f"{run.out} holds a run with another {' and other '.join(different)}: give another "
                 "--out, or remove it to start anew"
             )

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS, CardDraft, Evaluation, ModelCard, TrainingData
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
@@ -25,6 +24,7 @@ from unmask_trainer.evaluation.scoring import (
     video_probabilities,
 )
 from unmask_trainer.figures import draw_curves
+from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.records import EpochRecord
 
 CHECKPOINT_FOLDER: Final = "checkpoint"
@@ -53,7 +53,7 @@ def finish_run(
         start: What the network started from, in words.
 
     Raises:
-        InvalidRequest: The data sets to calibrate on are unknown, or lack a class.
+        InvalidExperiment: The data sets to calibrate on are unknown, or lack a class.
     """
     folder = out / CHECKPOINT_FOLDER
     figures = draw_curves(history, folder / FIGURES_FOLDER)
@@ -110,13 +110,13 @@ def _chosen(
     """The videos to calibrate on."""
     unknown = set(settings.calibrate_on) - set(scored)
     if unknown:
-        raise InvalidRequest(
+        raise InvalidExperiment(
             f"calibrate_on names {sorted(unknown)}, but the data sets are {sorted(scored)}"
         )
     names = settings.calibrate_on or tuple(scored)
     videos = [video for name in names for video in scored[name]]
     if len({video.faces.video.label for video in videos}) < len(LABELS):
-        raise InvalidRequest(
+        raise InvalidExperiment(
             f"the validation people of {', '.join(names)} lack one of the classes: calibrate on "
             "data sets that have both"
         )

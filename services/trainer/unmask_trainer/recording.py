@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import av
+import cv2
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -45,7 +46,9 @@ class Encoding:
         """What the encoder is told."""
         match self.codec:
             case Codec.H264:
-                return {"crf": str(self.crf), "preset": self.preset}
+                # Without the last, the same frames do not always give the same bytes.
+                steady = "cpu-independent=1"
+                return {"crf": str(self.crf), "preset": self.preset, "x264-params": steady}
             case Codec.MPEG4:
                 # Quantisers double every 6 steps of the rate factor.
                 quantiser = str(min(31, max(2, round(2.2 * 2 ** ((self.crf - 16) / 6)))))
@@ -95,7 +98,9 @@ def _encode(
         # One thread: the bytes are then the same on every machine, and files are made in parallel.
         stream.options = encoding.options() | {"threads": "1"}
         for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            # By OpenCV: FFmpeg's conversion rounds as the buffers happen to lie in memory.
+            planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode(None))
 
 

@@ -8,7 +8,6 @@ from typing import Final, assert_never
 import safetensors.torch
 import torch
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
 from unmask_trainer.data_sets import DataSet
@@ -16,6 +15,7 @@ from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.splits import Split
 from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.running import Run
+from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.feeding import FeedSettings, make_feed
 from unmask_trainer.training.loop import Feed, FitSettings, fit
 from unmask_trainer.training.objectives import ClipObjective, FrameObjective
@@ -47,7 +47,7 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
         number: Of the stage, from 0.
 
     Raises:
-        InvalidRequest: There is nothing to train on, or nothing to validate on.
+        InvalidExperiment: There is nothing to train on, or nothing to validate on.
     """
     name = f"{number + 1}-{stage.kind}"
     folder = run.out / STAGES_FOLDER / name
@@ -96,7 +96,7 @@ def _units(data_sets: Sequence[DataSet], split: Split, stage: Stage) -> tuple[Un
     )
     labels = {piece.label for unit in units for piece in unit.pieces}
     if not units or (len(labels) < 2 and not stage.fresh):
-        raise InvalidRequest(
+        raise InvalidExperiment(
             f"a stage that trains on {stage.kind} has only one class in the part {split}: add "
             "forgeries, or let some be made by a share of `fresh` above 0"
         )

@@ -79,7 +79,7 @@ def test_controls_and_forgeries_are_encoded_alike(forged):
         assert codec == control
         assert frames.shape == real.shape
         # Corners have nothing to do with the face: the same footage, as well compressed.
-        assert np.abs(frames[:, :12, :12].astype(int) - real[:, :12, :12]).mean() < 4
+        assert np.abs(frames[:, :12, :12].astype(int) - real[:, :12, :12]).mean() < 6
     assert len(codecs) > 1
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same(images, forged, tmp_
     after = {path.name: probe(path)[1] for path in sorted(out.glob("fake/*.mp4"))}
     assert after.keys() == before.keys()
     for name, frames in before.items():
-        np.testing.assert_allclose(after[name].astype(float), frames, atol=4)
+        np.testing.assert_array_equal(after[name], frames)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert table(out) == table(forged)
 

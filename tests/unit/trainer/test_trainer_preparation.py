@@ -22,9 +22,9 @@ from unmask_trainer.datasets import crop_cache
 from unmask_trainer.datasets.crop_cache import CropCache
 from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
 from unmask_trainer.datasets.faces import extract_all, extract_data_set
+from unmask_trainer.datasets.folder_lock import locked
 from unmask_trainer.datasets.labelled import read_labelled_videos
 from unmask_trainer.datasets.records import Part
-from unmask_trainer.preparation.lock import locked
 
 SMALL = VisionSettings(crop_size=48, clip_length=4)
 OPTIONS = ("--crop-size", "48", "--clip-length", "4", "--workers", "1", "--min-frames", "5")
@@ -198,8 +198,10 @@ def test_training_keeps_the_split_needs_no_videos_and_tells_of_leaks(tmp_path):
     root, out, run = celeb_df(tmp_path / "celeb"), tmp_path / "out", tmp_path / "run"
     assert prepare(root, out, "--split", "random") == 0
     shutil.rmtree(root)
-    arguments = ["train", "--data", str(out), "--out", str(run), "--epochs", "1", "--window", "2"]
-    arguments += ["--clip-length", "4", "--crop-size", "48", "--workers", "1"]
+    arguments = ["train", "--data", str(out), "--out", str(run), "--workers", "1"]
+    stage = 'stages=[{kind = "clips", epochs = 1, window = 2}]'
+    for change in ("crops.clip_length=4", "crops.size=48", stage, "hardware.loaders=0"):
+        arguments += ["--set", change]
 
     assert main(arguments) == 0
 
@@ -269,7 +271,7 @@ def test_the_videos_own_folder_is_no_place_to_write_to(root, capsys):
 def test_two_runs_cannot_prepare_one_folder(root, tmp_path, capsys):
     with locked(tmp_path):
         assert prepare(root, tmp_path) == 2
-    assert "another run is preparing" in capsys.readouterr().err
+    assert "another run is at work in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["prepared.json", "metadata.csv"])

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from unmask_shared.errors import InvalidRequest
 from unmask_trainer.datasets.circles import circles_of, name_of
 from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
+from unmask_trainer.datasets.folder_lock import locked
 from unmask_trainer.datasets.footage import Take
 from unmask_trainer.datasets.takes import (
     JOURNAL,
@@ -28,7 +29,6 @@ from unmask_trainer.datasets.takes import (
 )
 from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.forgeries.methods import can_draw
-from unmask_trainer.preparation.lock import locked
 from unmask_trainer.processes import single_threaded_processes
 
 METADATA_FILE: Final = "metadata.csv"

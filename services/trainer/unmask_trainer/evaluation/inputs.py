@@ -12,8 +12,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 from unmask_shared.model.card import ModelCard
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
-from unmask_trainer.datasets.forged import METADATA_FILE
-from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
+from unmask_trainer.datasets.labelled import METADATA_FILE, LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.prepared import FACES_FOLDER, caution_about
 from unmask_trainer.evaluation.document import DatasetInfo, LeftOut
 from unmask_trainer.evaluation.errors import InvalidEvaluation

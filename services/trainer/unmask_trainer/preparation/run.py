@@ -10,6 +10,7 @@ from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.crop_cache import CropCache, StoredFaces
 from unmask_trainer.datasets.errors import InvalidDataset
 from unmask_trainer.datasets.faces import extract_all
+from unmask_trainer.datasets.folder_lock import locked
 from unmask_trainer.datasets.known_persons import read_known_persons, with_persons
 from unmask_trainer.datasets.layouts.recognition import read_dataset
 from unmask_trainer.datasets.leakage import Leakage, find_leakage
@@ -24,7 +25,6 @@ from unmask_trainer.datasets.protocols import Assignment, Protocol, assign
 from unmask_trainer.datasets.records import DatasetReading, VideoRecord
 from unmask_trainer.datasets.splits import Shares
 from unmask_trainer.preparation.journal import SurveyJournal
-from unmask_trainer.preparation.lock import locked
 from unmask_trainer.preparation.outputs import write_outputs
 from unmask_trainer.preparation.rows import row_of
 from unmask_trainer.statistics.figure import FIGURE_FILE, draw_figure

@@ -1,6 +1,6 @@
 """How a stage can end early."""
 
-from unmask_shared.errors import UnmaskError
+from unmask_shared.errors import InvalidRequest, UnmaskError
 
 
 class TrainingDiverged(UnmaskError):
@@ -13,3 +13,11 @@ class TrainingDiverged(UnmaskError):
 
 class RunPaused(Exception):
     """A watcher raises it after a batch: the state is saved, and the run can go on from there."""
+
+
+class InvalidExperiment(InvalidRequest):
+    """An experiment's file, or what it is run on, does not fit."""
+
+    code = "invalid_experiment"
+    title = "The experiment cannot be run"
+    action = "docs/training.md describes the file of an experiment and what it is run on."

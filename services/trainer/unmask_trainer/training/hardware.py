@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-from unmask_shared.errors import InvalidRequest
+from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.settings import HardwareSettings
 
 LOGS_FOLDER = "tensorboard"
@@ -25,13 +25,13 @@ def launch(settings: HardwareSettings, out: Path) -> Fabric:
         out: Folder of the run, which receives `tensorboard/`.
 
     Raises:
-        InvalidRequest: This machine has no such hardware.
+        InvalidExperiment: This machine has no such hardware.
     """
     accelerator = settings.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
-        raise InvalidRequest('accelerator = "cuda", but there is no GPU that torch can use')
+        raise InvalidExperiment('accelerator = "cuda", but there is no GPU that torch can use')
     devices = settings.devices
     if devices == "auto":
         devices = torch.cuda.device_count() if accelerator == "cuda" else 1
@@ -47,7 +47,7 @@ def launch(settings: HardwareSettings, out: Path) -> Fabric:
         )
         fabric.launch()
     except (RuntimeError, ValueError) as error:
-        raise InvalidRequest(f"this hardware is not at hand: {error}") from error
+        raise InvalidExperiment(f"this hardware is not at hand: {error}") from error
     return fabric
 
 
