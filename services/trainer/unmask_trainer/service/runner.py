@@ -76,7 +76,11 @@ class TrainingRunner:
                 log.info("dropped a copy: another worker has the run", extra=_of(run_id))
                 return
             # Under the lease, or a copy that looked just before the end would do it all again.
-            if read_outcome(self._store, run_id) is not None or self._stopping.is_set():
+            if read_outcome(self._store, run_id) is not None:
+                # Whoever ended it may have died before it had tidied up.
+                self._tidy_up(run_id)
+                return
+            if self._stopping.is_set():
                 return
             try:
                 self._run_leased(run_id, lost)
@@ -194,6 +198,9 @@ class TrainingRunner:
         failure: Failure | None = None,
     ) -> None:
         close_run(self._store, run_id, status, end, failure=failure)
+        self._tidy_up(run_id)
+
+    def _tidy_up(self, run_id: str) -> None:
         try:
             drop_states(self._store, run_id, self._settings.run_folder(run_id))
         except ObjectStoreUnavailable as error:
