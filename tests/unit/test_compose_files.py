@@ -15,6 +15,7 @@ from unmask_gateway.settings import GatewaySettings
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
+from unmask_trainer.service.settings import TrainerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -22,6 +23,9 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("gateway", "preprocessor", "inference", "trainer")
 FOREIGN = ("redis", "minio", "seaweedfs")
 VOLUME_OWNERS = ("minio-volume", "seaweedfs-volume")
+# Runs the trainer's image as a server.
+TRAINER_WORKER = "trainer-worker"
+SERVERS = ("gateway", "preprocessor", "inference", TRAINER_WORKER)
 SETTINGS = (
     LogSettings,
     StoreSettings,
@@ -29,6 +33,7 @@ SETTINGS = (
     GatewaySettings,
     PreprocessorSettings,
     InferenceSettings,
+    TrainerSettings,
 )
 
 
@@ -62,7 +67,7 @@ def requirements(*path: str) -> str:
 
 
 def test_every_service_is_known_to_these_tests() -> None:
-    assert set(SERVICES) == {*OURS, *FOREIGN, *VOLUME_OWNERS}
+    assert set(SERVICES) == {*OURS, TRAINER_WORKER, *FOREIGN, *VOLUME_OWNERS}
 
 
 @pytest.mark.parametrize("image", sorted(set(images())))
@@ -120,6 +125,25 @@ def test_the_trainer_is_a_job_that_starts_only_when_asked() -> None:
     assert SERVICES["trainer"]["profiles"] == ["trainer"]
     assert "restart" not in SERVICES["trainer"]
     assert instruction("trainer", "HEALTHCHECK") == "NONE"
+
+
+def test_the_training_worker_starts_only_when_asked_and_has_time_to_save_its_run() -> None:
+    worker, job = SERVICES[TRAINER_WORKER], SERVICES["trainer"]
+    assert worker["profiles"] == ["trainer"]
+    assert (worker["image"], worker["build"]) == (job["image"], job["build"])
+    assert worker["command"] == ["worker"]
+    assert worker["healthcheck"]["test"][1:] == [
+        "python",
+        "-m",
+        "unmask_shared.healthcheck",
+        "trainer",
+    ]
+    assert worker["restart"] == "unless-stopped"
+    patience = TrainerSettings().trainer_stop_patience_s
+    assert float(worker["stop_grace_period"].removesuffix("s")) > patience
+    # What it works on outlives it.
+    assert worker["environment"]["UNMASK_TRAINER_DIR"].startswith("/runs/")
+    assert "runs:/runs" in worker["volumes"]
 
 
 @pytest.mark.parametrize("service", ["preprocessor", "inference"])
@@ -184,12 +208,12 @@ def test_only_the_gateway_is_published_and_only_on_this_machine() -> None:
     assert set(published) == {"gateway"}
     assert all(port.startswith("127.0.0.1:") for port in published["gateway"])
     assert set(COMPOSE["networks"]["backend"]) == {"internal"}
-    for service in ("preprocessor", "inference", "redis", "minio", "seaweedfs"):
+    for service in ("preprocessor", "inference", TRAINER_WORKER, *FOREIGN):
         assert set(SERVICES[service]["networks"]) == {"backend"}
 
 
 def test_secrets_have_no_default() -> None:
-    for service in ("gateway", "preprocessor", "inference"):
+    for service in SERVERS:
         environment = SERVICES[service]["environment"]
         assert re.search(
             r":\$\{UNMASK_REDIS_PASSWORD:\?.+\}@redis", environment["UNMASK_REDIS_URL"]
@@ -213,7 +237,7 @@ def test_one_setting_chooses_the_object_store_and_minio_is_the_default() -> None
         assert environment["UNMASK_S3_ENDPOINT"].endswith(":-object-store:9000}")
 
 
-@pytest.mark.parametrize("service", ["gateway", "preprocessor", "inference"])
+@pytest.mark.parametrize("service", SERVERS)
 def test_our_servers_wait_for_what_they_need(service: str) -> None:
     needed = SERVICES[service]["depends_on"]
     assert {need["condition"] for need in needed.values()} == {"service_healthy"}
@@ -284,7 +308,7 @@ def test_the_sandbox_is_not_switched_off_in_containers() -> None:
 
 def test_the_gpu_goes_to_what_runs_the_network() -> None:
     gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
-    assert set(gpu) == {"inference", "trainer"}
+    assert set(gpu) == {"inference", "trainer", TRAINER_WORKER}
     for service in gpu.values():
         [device] = service["deploy"]["resources"]["reservations"]["devices"]
         assert device["driver"] == "nvidia"
