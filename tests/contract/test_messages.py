@@ -1,5 +1,6 @@
 """The gateway sends tasks by name: these names and payloads must be those that workers know."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,14 @@ from unmask_shared.messages import (
     EXTRACT_FACES,
     INFERENCE_QUEUE,
     PREPROCESSOR_QUEUE,
+    TRAIN_CHECKPOINT,
+    TRAINER_QUEUE,
     StageMessage,
+    TrainingMessage,
 )
 from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_trainer.service.settings import TrainerSettings
+from unmask_trainer.service.worker import build_app as build_trainer
 
 MODEL_DIR = Path(__file__).parents[2] / "models" / "default"
 
@@ -31,6 +37,7 @@ def workers(tmp_path: Path) -> dict[str, Celery]:
         CLASSIFY_FACES: build_inference(
             load_models(InferenceSettings(model_dir=MODEL_DIR), store), JobSettings(), store
         ),
+        TRAIN_CHECKPOINT: build_trainer(TrainerSettings(), JobSettings(), store, threading.Event()),
     }
 
 
@@ -41,7 +48,12 @@ def test_each_worker_registers_the_task_that_the_gateway_sends(workers: dict[str
 
 
 @pytest.mark.parametrize(
-    ("task", "queue"), [(EXTRACT_FACES, PREPROCESSOR_QUEUE), (CLASSIFY_FACES, INFERENCE_QUEUE)]
+    ("task", "queue"),
+    [
+        (EXTRACT_FACES, PREPROCESSOR_QUEUE),
+        (CLASSIFY_FACES, INFERENCE_QUEUE),
+        (TRAIN_CHECKPOINT, TRAINER_QUEUE),
+    ],
 )
 def test_tasks_are_routed_to_their_own_queues(
     workers: dict[str, Celery], task: str, queue: str
@@ -51,15 +63,19 @@ def test_tasks_are_routed_to_their_own_queues(
 
 
 def test_tasks_accept_the_payload_that_the_gateway_sends(workers: dict[str, Celery]) -> None:
-    payload = StageMessage(video_id="01890a5d-ac96-774b-bcce-b302099a8057").model_dump()
+    subject = "01890a5d-ac96-774b-bcce-b302099a8057"
+    stage = StageMessage(video_id=subject).model_dump()
+    training = TrainingMessage(run_id=subject).model_dump()
     for name, app in workers.items():
         # Celery checks the arguments of a call against the task's signature.
-        app.tasks[name].__header__(**payload)
+        app.tasks[name].__header__(**(training if name == TRAIN_CHECKPOINT else stage))
 
 
 def test_messages_with_unknown_fields_are_refused() -> None:
     with pytest.raises(ValidationError):
         StageMessage.model_validate({"video_id": "x", "pixels": "no"})
+    with pytest.raises(ValidationError):
+        TrainingMessage.model_validate({"run_id": "../../models"})
 
 
 def test_messages_survive_the_death_of_a_worker(workers: dict[str, Celery]) -> None:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from prepared_crops import prepared_crops
 from training_service import DATA, SMALL, TrainingService, is_training, training_processes
 
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.settings import JobSettings, StoreSettings
 from unmask_trainer.service.documents import RunStatus
 from unmask_trainer.service.leftovers import states_prefix
-from unmask_trainer.service.stored_data import StoredData
 from unmask_trainer.service.submissions import RunState
 from unmask_trainer.training.records import EpochRecord
 
@@ -33,16 +33,18 @@ def curve(service: TrainingService, run_id: str) -> list[dict[str, object]]:
     return [EpochRecord.of(record).curve() for record in progress.epochs]
 
 
-def undisturbed(service: TrainingService) -> list[dict[str, object]]:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     """The curve of the same run, by the command for one machine."""
-    folder = service.folder / "undisturbed"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "small.toml").write_text(SMALL)
-    data = StoredData(service.store).fetch(DATA, folder)
     command = [sys.executable, "-m", "unmask_trainer", "train", folder / "small.toml"]
-    command += ["--data", data, "--out", folder / "run"]
+    command += ["--data", prepared_crops(folder / DATA), "--out", folder / "run"]
     subprocess.run(
-        command, env=os.environ | service.environment(), check=True, stderr=subprocess.DEVNULL
+        command,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        check=True,
+        stderr=subprocess.DEVNULL,
     )
     records = json.loads((folder / "run" / "history.json").read_text())
     return [EpochRecord.of(record).curve() for record in records]
@@ -53,7 +55,9 @@ def has_epoch(state: RunState) -> bool:
 
 
 @pytest.mark.parametrize("volume", ["kept", "lost"])
-def test_a_run_survives_the_death_of_its_worker(service: TrainingService, volume: str) -> None:
+def test_a_run_survives_the_death_of_its_worker(
+    service: TrainingService, undisturbed: list[dict[str, object]], volume: str
+) -> None:
     run_id = service.submit(activate=True)
     with service.worker() as worker:
         service.wait_for(run_id, has_epoch)
@@ -71,12 +75,12 @@ def test_a_run_survives_the_death_of_its_worker(service: TrainingService, volume
 
     assert state.status is RunStatus.COMPLETED, state.outcome
     assert state.fraction >= before.fraction
-    assert curve(service, run_id) == undisturbed(service)
+    assert curve(service, run_id) == undisturbed
     assert ModelRegistry(service.store).versions() == [("resnet-lstm", "0.0.0")]
 
 
 def test_a_worker_that_is_told_to_stop_saves_its_run_for_another_one(
-    service: TrainingService,
+    service: TrainingService, undisturbed: list[dict[str, object]]
 ) -> None:
     run_id = service.submit()
     with service.worker() as worker:
@@ -93,4 +97,4 @@ def test_a_worker_that_is_told_to_stop_saves_its_run_for_another_one(
         state = service.wait_for_end(run_id)
 
     assert state.status is RunStatus.COMPLETED, state.outcome
-    assert curve(service, run_id) == undisturbed(service)
+    assert curve(service, run_id) == undisturbed

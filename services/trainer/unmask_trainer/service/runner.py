@@ -97,10 +97,10 @@ class TrainingRunner:
         self._count_start(run_id)
         with TrainingChild(run_id, self._settings.run_folder(run_id)) as child:
             cancelled = self._watch(run_id, child, lost)
-            if lost.is_set():
+            end = child.end()
+            if lost.is_set() and end.end is not End.PUBLISHED:
                 return
             self._tell(run_id, child.progress())
-            end = child.end()
         self._conclude(run_id, end, cancelled=cancelled)
 
     def _watch(self, run_id: str, child: TrainingChild, lost: threading.Event) -> bool:
@@ -197,7 +197,9 @@ class TrainingRunner:
         *,
         failure: Failure | None = None,
     ) -> None:
-        close_run(self._store, run_id, status, end, failure=failure)
+        # A worker that had lost its lease unnoticed may have been faster.
+        if read_outcome(self._store, run_id) is None:
+            close_run(self._store, run_id, status, end, failure=failure)
         self._tidy_up(run_id)
 
     def _tidy_up(self, run_id: str) -> None:

@@ -86,7 +86,7 @@ class RunStates:
         except (DamagedFolder, ObjectNotFound) as error:
             log.warning("the stored state cannot be used: %s", error.detail)
             return
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
         fresh.rename(self._folder)
 
     def keep(self, *, wait: bool = False) -> None:

@@ -53,3 +53,6 @@ class RunSweeper:
                     self.sweep()
             except DependencyUnavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
+            except Exception:
+                # Whatever it is, runs that are lost have nobody else to find them.
+                log.exception("a sweep failed")

@@ -17,6 +17,7 @@ from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_shared.worker import run_worker
 from unmask_trainer.service.runner import TrainingRunner
 from unmask_trainer.service.settings import TrainerSettings
+from unmask_trainer.service.submissions import enqueue_run
 from unmask_trainer.service.sweeper import RunSweeper
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def build_app(
         # A message that ends with a run that is open is no loss: the sweeper sends another.
         try:
             runner.run(run_id)
+            if stopping.is_set():
+                enqueue_run(celery, run_id)  # for the next worker, which need not wait for that
         except DependencyUnavailable as error:
             log.warning("the run waits: %s", error.detail, extra={"run_id": run_id})
 
