@@ -1,5 +1,6 @@
 """Training as a service: from `submit` to what the inference workers judge with."""
 
+import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from checkpoints import DEFAULT_CHECKPOINT
-from real_services import SeaweedServer
+from prepared_crops import prepared_crops
+from real_services import SeaweedServer, ValkeyServer
 from training_service import (
     DATA,
     ENDLESS,
+    SMALL,
     TrainingService,
     is_training,
     training_processes,
@@ -18,6 +21,7 @@ from training_service import (
 
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.worker import load_models
+from unmask_shared.broker import queued_runs
 from unmask_shared.errors import ModelVersionTaken
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
@@ -191,6 +195,36 @@ def test_what_cannot_be_run_is_not_accepted(
     assert service.runs.ids() == []
     assert main(["runs", "show", "../../x"]) == 2
     assert "no training run" in capsys.readouterr().err
+
+
+def test_the_commands_upload_and_submit(
+    service: TrainingService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = prepared_crops(tmp_path / "made")
+    assert main(["upload", str(folder), "--name", "crops"]) == 0
+    assert "crops: 58 files" in capsys.readouterr().out
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(SMALL))
+    assert main(["submit", "-", "--data", "crops", "--set", "seed=5", "--version", "3.0"]) == 0
+
+    run_id = capsys.readouterr().out.strip()
+    record = service.state(run_id).record
+    assert (record.experiment, record.changes) == (SMALL, ("seed=5",))
+    assert (record.data, record.version, record.activate) == (("crops",), "3.0", False)
+    assert queued_runs(service.celery) == {run_id}
+
+
+def test_a_run_is_accepted_while_the_queue_is_away(
+    service: TrainingService, valkey: ValkeyServer
+) -> None:
+    service.upload()
+    with valkey.stopped():
+        run_id = service.submit()
+    assert service.state(run_id).status is RunStatus.QUEUED
+    assert service.sweeper.sweep() == [run_id]
 
 
 # --- Runs that are begun again -----------------------------------------------------------------

@@ -18,9 +18,14 @@ def states_prefix(run_id: str) -> str:
     return f"training-states/{run_id}/"
 
 
-def drop_states(store: ObjectStore, run_id: str, folder: Path) -> None:
-    """Erase the states of a run; its checkpoint and curves stay on disk."""
+def erase_states(store: ObjectStore, run_id: str) -> None:
+    """Erase the states of a run from the store."""
     StoredFolder(store, states_prefix(run_id)).erase()
+
+
+def drop_states(store: ObjectStore, run_id: str, folder: Path) -> None:
+    """Erase the states of a run, on disk too; its checkpoint and curves stay there."""
+    erase_states(store, run_id)
     for name in (_STAGES_FOLDER, SNAPSHOT_FOLDER):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / _INITIAL_FILE).unlink(missing_ok=True)

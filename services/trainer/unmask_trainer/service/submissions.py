@@ -1,5 +1,6 @@
 """Submits training runs, cancels them, and tells where they stand."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +34,10 @@ from unmask_trainer.service.documents import (
 )
 from unmask_trainer.service.errors import RunIsOver
 from unmask_trainer.service.experiments import experiment_of
+from unmask_trainer.service.leftovers import erase_states
 from unmask_trainer.service.stored_data import StoredData
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,8 @@ class Submissions:
     ) -> TrainingRecord:
         """Accept a run, after looking whether it can be done, and queue it.
 
+        While the queue is away the run is accepted too; the workers' sweeper queues it.
+
         Args:
             experiment: The experiment's file, TOML.
             data: Names of data sets that were uploaded.
@@ -145,7 +151,10 @@ class Submissions:
             activate=activate,
         )
         write_document(self._store, record_key(record.id), record)
-        enqueue_run(self._celery, record.id)
+        try:
+            enqueue_run(self._celery, record.id)
+        except BrokerUnavailable as error:
+            log.warning("a worker queues the run: %s", error.detail, extra={"run_id": record.id})
         return record
 
     def cancel(self, run_id: str) -> bool:
@@ -170,6 +179,7 @@ class Submissions:
                 return False
             if read_outcome(self._store, run_id) is None:
                 close_run(self._store, run_id, RunStatus.CANCELLED)
+                erase_states(self._store, run_id)
         return True
 
 
