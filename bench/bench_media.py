@@ -3,12 +3,8 @@
 Two public-domain portraits (see `unmask_trainer.demo_media`) nod, drift and come nearer over a
 textured background that moves too, with the grain of a camera: footage that costs a decoder about
 as much as real footage of this size does. The same arguments give the same bytes.
-
-    python bench/bench_media.py FOLDER    writes all clips and prints what decoding them takes
 """
 
-import argparse
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,6 +33,7 @@ _ENCODING = Encoding(crf=23, preset="medium")
 _GRAIN_LEVELS = 1.6
 _GRAIN_OFFSETS = 64
 _MARGIN = 96
+_BLOCK = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +94,25 @@ _FOUR = (
 )
 
 
-def make_clip(path: Path, *, faces: int, frames: int = 10 * FPS) -> BenchClip:
+def make_clip(
+    path: Path, *, faces: int, frames: int = 10 * FPS, faceless: bool = False
+) -> BenchClip:
     """Film 1 or 4 faces at 1280x720 and 30 frames per second.
 
     Args:
         path: The MP4 to write; its folder must exist.
         faces: 1 or 4.
         frames: Length.
+        faceless: Whether all heads but the first have no face, by shuffling their pixels: as much
+            to decode, and one face to follow.
     """
     cast = list(zip(_cast(), _places(faces), strict=False))
+    if faceless:
+        cast = cast[:1] + [(_shuffled(head), place) for head, place in cast[1:]]
     tracks = [_matrices(head, place, frames) for head, place in cast]
     write_video(path, _film([head for head, _ in cast], tracks), fps=FPS, encoding=_ENCODING)
-    return BenchClip(path=path, boxes=_boxes([head for head, _ in cast], tracks))
+    seen = 1 if faceless else len(cast)
+    return BenchClip(path=path, boxes=_boxes([head for head, _ in cast], tracks)[:, :seen])
 
 
 def make_long_clip(path: Path, *, faces: int, repeats: int) -> BenchClip:
@@ -161,6 +165,22 @@ def _disguised(head: Head, *, gains: tuple[float, float, float], stretch: float)
         pixels=np.clip(pixels * np.array(gains), 0, 255).astype(np.uint8),
         alpha=np.asarray(cv2.resize(head.alpha[:, ::-1], size), np.float32),
         box=(width - right, top * stretch, width - left, bottom * stretch),
+    )
+
+
+def _shuffled(head: Head) -> Head:
+    """The head's pixels in blocks of another order: as much detail, and nothing that is a face."""
+    height, width = (side // _BLOCK * _BLOCK for side in head.alpha.shape)
+    blocks = head.pixels[:height, :width].reshape(
+        height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, 3
+    )
+    blocks = blocks.swapaxes(1, 2).reshape(-1, _BLOCK, _BLOCK, 3)
+    mixed = np.random.default_rng(3).permutation(blocks)
+    mixed = mixed.reshape(height // _BLOCK, width // _BLOCK, _BLOCK, _BLOCK, 3).swapaxes(1, 2)
+    return Head(
+        pixels=np.ascontiguousarray(mixed.reshape(height, width, 3)),
+        alpha=np.ascontiguousarray(head.alpha[:height, :width]),
+        box=head.box,
     )
 
 
@@ -254,33 +274,3 @@ def _repeat(piece: Path, path: Path, *, repeats: int) -> None:
                     packet.dts += number * ticks
                     packet.stream = copy
                     target.mux(packet)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    clips = {
-        "one face, 10 s": make_clip(folder / "one.mp4", faces=1),
-        "four faces, 10 s": make_clip(folder / "four.mp4", faces=4),
-        "one face, 5 min": make_long_clip(folder / "minutes.mp4", faces=1, repeats=36),
-        "one face, 1 h": make_long_clip(folder / "hour.mp4", faces=1, repeats=432),
-    }
-    print(f"made in {time.perf_counter() - started:.0f} s")
-    for name, clip in clips.items():
-        megabytes = clip.path.stat().st_size / 1e6
-        line = f"{name:18}{len(clip.boxes):8} frames{megabytes:8.1f} MB"
-        if len(clip.boxes) <= 10 * FPS:
-            times = []
-            for _ in range(5):
-                began = time.perf_counter()
-                assert decode_all(clip.path) == len(clip.boxes)
-                times.append((time.perf_counter() - began) / len(clip.boxes))
-            line += f"{min(times) * 1000:8.2f} ms per frame to decode"
-        print(line)
-
-
-if __name__ == "__main__":
-    main()

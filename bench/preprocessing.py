@@ -148,6 +148,8 @@ def main() -> None:
         extraction.start()
         one = make_clip(Path(folder) / "one.mp4", faces=1)
         four = make_clip(Path(folder) / "four.mp4", faces=4)
+        lone = make_clip(Path(folder) / "lone.mp4", faces=4, faceless=True)
+        assert len(extract_faces(lone.path, SETTINGS).tracks) == 1
         minutes = make_long_clip(Path(folder) / "minutes.mp4", faces=1, repeats=36)
         hour = make_long_clip(Path(folder) / "hour.mp4", faces=1, repeats=432)
 
@@ -177,13 +179,21 @@ def main() -> None:
         times = median_ms(
             {
                 "one face": lambda: whole_stage(extraction, one.path),
+                "one face beside three heads without one": lambda: whole_stage(
+                    extraction, lone.path
+                ),
                 "four faces": lambda: whole_stage(extraction, four.path),
                 "decoding one face": lambda: decode(one.path),
+                "decoding one face and three heads": lambda: decode(lone.path),
                 "decoding four faces": lambda: decode(four.path),
             },
             options.rounds,
         )
-        table("10 s with more faces, sandbox and crops included", times, "one face")
+        title = "10 s with more faces, sandbox and crops included"
+        table(title, times, "one face")
+        table(
+            "the same, against as much to decode", times, "one face beside three heads without one"
+        )
 
         times = median_ms(
             {

@@ -112,14 +112,40 @@ def read_experiment(path: Path | None, changes: Sequence[str] = ()) -> Experimen
 
     Args:
         path: A TOML file; None for the defaults alone.
-        changes: `KEY=VALUE` each, which replace what the file says: keys with dots, list positions
-            as numbers, values as in TOML; `stages.0.epochs=3` for example.
+        changes: See `parse_experiment`.
 
     Raises:
-        InvalidExperiment: The file cannot be read, or says something that does not exist or is
-            out of its range.
+        InvalidExperiment: The file cannot be read; or see `parse_experiment`.
     """
-    values: dict[str, Any] = {} if path is None else _read(path)
+    if path is None:
+        return parse_experiment("", changes)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidExperiment(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidExperiment(f"{path} is not TOML: {error}") from error
+    return parse_experiment(text, changes, name=str(path))
+
+
+def parse_experiment(
+    text: str, changes: Sequence[str] = (), *, name: str = "the experiment"
+) -> ExperimentSettings:
+    """Read an experiment.
+
+    Args:
+        text: TOML.
+        changes: `KEY=VALUE` each, which replace what the text says: keys with dots, list positions
+            as numbers, values as in TOML; `stages.0.epochs=3` for example.
+        name: For messages.
+
+    Raises:
+        InvalidExperiment: It says something that does not exist or is out of its range.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidExperiment(f"{name} is not TOML: {error}") from error
     for change in changes:
         _apply(values, change)
     try:
@@ -129,16 +155,7 @@ def read_experiment(path: Path | None, changes: Sequence[str] = ()) -> Experimen
             f"{'.'.join(str(part) for part in one['loc']) or 'the whole'}: {one['msg']}"
             for one in error.errors()
         )
-        raise InvalidExperiment(f"{path or 'the experiment'} cannot be used: {problems}") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidExperiment(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidExperiment(f"{path} is not TOML: {error}") from error
+        raise InvalidExperiment(f"{name} cannot be used: {problems}") from error
 
 
 def _apply(values: dict[str, Any], change: str) -> None:

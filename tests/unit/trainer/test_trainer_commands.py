@@ -20,7 +20,7 @@ from unmask_trainer.demo_media import PORTRAITS, make_demo_media
 from unmask_trainer.forgeries.methods import METHODS
 from unmask_trainer.recording import Encoding, write_video
 
-PEOPLE = 6
+PEOPLE = 10
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,11 +90,23 @@ def test_footage_without_a_face_is_left_out(forged):
 
 def test_training_makes_a_checkpoint_that_serves(forged, tmp_path, capsys):
     (forged / "real" / "broken.mp4").write_bytes(b"not a video")
-    arguments = ["train", "--data", str(forged), "--out", str(tmp_path / "run"), "--epochs", "1"]
-    arguments += ["--window", "2", "--clip-length", "4", "--crop-size", "48", "--workers", "1"]
-    arguments += ["--short-clips", "wrap"]
+    experiment = tmp_path / "experiment.toml"
+    experiment.write_text(
+        """
+        crops = {size = 48, clip_length = 4, short_clips = "wrap"}
+        stages = [{kind = "clips", epochs = 1, window = 2}]
+        hardware = {accelerator = "cpu", loaders = 0}
+        [card]
+        name = "tested"
+        version = "0.1.0"
+        data = "Four photographs."
+        licence = "None."
+        limits = ["A test."]
+        """
+    )
+    arguments = ["train", str(experiment), "--data", str(forged), "--out", str(tmp_path / "run")]
 
-    assert main([*arguments, "--version", "0.1.0", "--limit", "A test."]) == 0
+    assert main([*arguments, "--workers", "1"]) == 0
 
     assert "left out real/broken.mp4: not_a_video" in capsys.readouterr().err
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")

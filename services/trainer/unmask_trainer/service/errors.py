@@ -3,14 +3,6 @@
 from unmask_shared.errors import DependencyUnavailable, InvalidRequest, UnmaskError
 
 
-class InvalidExperiment(InvalidRequest):
-    """An experiment cannot be run as it is, or not on the data sets that it is given."""
-
-    code = "invalid_experiment"
-    title = "The experiment cannot be run"
-    action = "Correct the experiment's file or its data sets, and submit it anew."
-
-
 class InvalidDatasetName(InvalidRequest):
     """A name can never be that of a data set in the object store."""
 

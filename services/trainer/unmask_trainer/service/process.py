@@ -26,7 +26,7 @@ from unmask_trainer.experiment import run_experiment
 from unmask_trainer.finishing import CHECKPOINT_FOLDER
 from unmask_trainer.registry import activate_version, publish_checkpoint
 from unmask_trainer.service.documents import Phase, TrainingRecord, read_progress, read_record
-from unmask_trainer.service.errors import InvalidExperiment, RunInterrupted
+from unmask_trainer.service.errors import RunInterrupted
 from unmask_trainer.service.exchange import (
     END_FILE,
     End,
@@ -41,7 +41,7 @@ from unmask_trainer.service.reporting import Reporter
 from unmask_trainer.service.settings import TrainerSettings
 from unmask_trainer.service.states import TRAINED_FILE, RunStates
 from unmask_trainer.service.stored_data import StoredData
-from unmask_trainer.training.errors import RunPaused
+from unmask_trainer.training.errors import InvalidExperiment, RunPaused
 from unmask_trainer.watching import TerminalWatcher
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""How a stage can end early."""
+"""How training can end early."""
 
 from unmask_shared.errors import InvalidRequest, UnmaskError
 
@@ -20,4 +20,4 @@ class InvalidExperiment(InvalidRequest):
 
     code = "invalid_experiment"
     title = "The experiment cannot be run"
-    action = "docs/training.md describes the file of an experiment and what it is run on."
+    action = "Correct the experiment's file or its data sets: docs/training.md describes them."
