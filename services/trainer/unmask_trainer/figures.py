@@ -14,23 +14,22 @@ def draw_curves(history: Sequence[EpochRecord], folder: Path) -> tuple[Path, ...
     """Draw `loss.png` and `accuracy.png`, each for training and validation over the epochs.
 
     Args:
-        history: At least one epoch.
+        history: At least one epoch; those of later stages follow those of earlier ones.
         folder: Created when missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    epochs = [record.epoch for record in history]
     return (
         _draw(
             folder / "loss.png",
             "Cross-entropy (nats)",
-            epochs,
+            history,
             [record.train_loss for record in history],
             [record.val_loss for record in history],
         ),
         _draw(
             folder / "accuracy.png",
             "Accuracy of clips",
-            epochs,
+            history,
             [record.train_accuracy for record in history],
             [record.val_accuracy for record in history],
         ),
@@ -40,15 +39,28 @@ def draw_curves(history: Sequence[EpochRecord], folder: Path) -> tuple[Path, ...
 def _draw(
     path: Path,
     title: str,
-    epochs: Sequence[int],
+    history: Sequence[EpochRecord],
     training: Sequence[float],
     validation: Sequence[float],
 ) -> Path:
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.plot(epochs, training, marker="o", label="training (augmented)")
-    axes.plot(epochs, validation, marker="o", label="validation (other people)")
+    places = range(1, len(history) + 1)
+    for stage in dict.fromkeys(record.stage for record in history):
+        # Stages ask different questions of different clips: no line leads from one to the next.
+        mine = [i for i, record in enumerate(history) if record.stage == stage]
+        at = [places[i] for i in mine]
+        axes.plot(at, [training[i] for i in mine], "o-", color="C0")
+        axes.plot(at, [validation[i] for i in mine], "o-", color="C1")
+        if mine[0]:
+            axes.axvline(at[0] - 0.5, color="0.6", linestyle=":")
+        axes.annotate(
+            stage, (at[0] - 0.4, 1), xycoords=("data", "axes fraction"), va="top", size="small"
+        )
+    axes.plot([], "o-", color="C0", label="training (augmented)")
+    axes.plot([], "o-", color="C1", label="validation (other people)")
+    axes.set_xlim(0.5, len(history) + 0.5)
     axes.set_xlabel("Epoch")
     axes.set_ylabel(title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

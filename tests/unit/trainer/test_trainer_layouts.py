@@ -319,7 +319,7 @@ def test_a_table_tells_everything_about_its_videos(tmp_path):
     assert (fake.label, fake.identities, fake.sources) == (1, ("ann", "bob"), ("c1", "c2"))
     assert (fake.method, fake.official, fake.dataset) == ("swap", Part.TEST, "mine")
     assert (real.identities, real.sources, real.official) == ((), ("videos/b",), None)
-    assert real.dataset == "table"
+    assert real.dataset == tmp_path.name
 
 
 def test_a_table_may_have_nothing_but_paths_and_labels(tmp_path):

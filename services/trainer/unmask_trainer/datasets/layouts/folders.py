@@ -5,13 +5,10 @@ Beside them may lie `metadata.csv` with the columns `id,label,person`, and if kn
 """
 
 from pathlib import Path
-from typing import Final
 
 from unmask_shared.model.card import LABELS
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.records import DatasetReading, VideoRecord
-
-DATASET: Final = "folders"
 
 
 def fits(root: Path) -> bool:
@@ -38,5 +35,5 @@ def _record_of(video: LabelledVideo, root: Path) -> VideoRecord:
         # A take and the recording that it is from: takes of one recording show the same scene.
         sources=tuple(filter(None, (video.clip_of, video.source))) or (video.path.stem,),
         method=video.method,
-        dataset=DATASET,
+        dataset=root.name,
     )

@@ -55,7 +55,8 @@ def read(root: Path, label: str | None = None) -> DatasetReading:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, restval="", restkey="")
         for row in rows:
-            record = _record_of(_renamed(row), label, f"line {rows.line_num} of {table}")
+            where = f"line {rows.line_num} of {table}"
+            record = _record_of(_renamed(row), label, where, root.name)
             if (root / record.path).is_file():
                 records.append(record)
             else:
@@ -84,7 +85,7 @@ def _renamed(row: dict[str, str]) -> dict[str, str]:
     return row | found
 
 
-def _record_of(row: dict[str, str], label: str | None, where: str) -> VideoRecord:
+def _record_of(row: dict[str, str], label: str | None, where: str, name: str) -> VideoRecord:
     path = PurePosixPath(row["path"])
     if path.is_absolute() or ".." in path.parts or not path.name:
         raise InvalidDataset(f"{where} has the path {row['path']!r}, which is not below its folder")
@@ -105,7 +106,7 @@ def _record_of(row: dict[str, str], label: str | None, where: str) -> VideoRecor
         method=row.get("method", ""),
         official=_part(row.get("split", ""), where),
         training_only=row.get("split_only") == Part.TRAIN,
-        dataset=row.get("dataset") or "table",
+        dataset=row.get("dataset") or name,
     )
 
 
