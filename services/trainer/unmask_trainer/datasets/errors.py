@@ -8,7 +8,7 @@ class InvalidDataset(UnmaskError):
 
     code = "invalid_dataset"
     title = "The data set cannot be used"
-    action = "Compare the folder with the layouts that docs/training.md describes."
+    action = "Compare the folder with the layouts that docs/datasets.md describes."
 
 
 class WorkerLost(UnmaskError):
