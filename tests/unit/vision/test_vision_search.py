@@ -106,7 +106,7 @@ def test_windows_fit_into_what_the_network_fills_up_to(
     search.search(_shot(lambda number: [_anna(number)]))
     windows = [width for width, height in detector.searched if width == height]
     assert windows
-    assert all(64 < side <= 96 for side in windows)
+    assert all(32 < side <= 64 for side in windows)
 
 
 def test_the_next_clip_of_a_scene_is_looked_up_and_the_one_after_searched(
