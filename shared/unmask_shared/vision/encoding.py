@@ -6,11 +6,9 @@ most of its time on after decoding.
 """
 
 import io
-import math
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -97,7 +95,7 @@ def encode_picture(picture: NDArray[np.uint8]) -> bytes:
 
 
 def _chunk(kind: bytes, data: bytes) -> tuple[bytes, ...]:
-    check = zlib.crc32(data, zlib.crc32(kind))
+    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
     return _PNG_WORD.pack(len(data)), kind, data, _PNG_WORD.pack(check)
 
 
@@ -119,9 +117,9 @@ def thumbnail_jpeg(track: FaceTrack) -> bytes:
 
 def _quality(track: FaceTrack, index: int) -> float:
     grey = cv2.cvtColor(track.crops[index], cv2.COLOR_RGB2GRAY)
-    sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     frame = track.frames[index]
-    return math.sqrt(sharpness) * frame.box.width * _frontality(frame)
+    return float(deviation[0, 0]) * frame.box.width * _frontality(frame)
 
 
 def _frontality(frame: FaceFrame) -> float:

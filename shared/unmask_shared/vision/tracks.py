@@ -139,10 +139,13 @@ def _appearances(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     border = len(crops[0]) // 8
     inner = slice(border, len(crops[0]) - border)
     side = (_LIKENESS_SIDE, _LIKENESS_SIDE)
-    small = np.stack(
-        [cv2.resize(crop[inner, inner], side, interpolation=cv2.INTER_AREA) for crop in crops]
-    )
-    grey = (small @ np.array([0.299, 0.587, 0.114])).reshape(len(crops), -1)
+    small = [
+        cv2.resize(
+            cv2.cvtColor(crop[inner, inner], cv2.COLOR_RGB2GRAY), side, interpolation=cv2.INTER_AREA
+        )
+        for crop in crops
+    ]
+    grey = np.stack(small).reshape(len(crops), -1)
     centered = grey - grey.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centered, axis=1, keepdims=True)
     appearances: NDArray[np.float64] = centered / (norms + np.finfo(float).eps)
