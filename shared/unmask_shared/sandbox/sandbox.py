@@ -5,9 +5,8 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from unmask_shared.closing import Closing
 from unmask_shared.sandbox.answer import Answer, ReportProgress, SandboxResult
 from unmask_shared.sandbox.control import JobEnd, JobOrder
 from unmask_shared.sandbox.limits import SandboxLimits
@@ -21,7 +20,7 @@ def _ignore(_fraction: float) -> None:
     pass
 
 
-class Sandbox:
+class Sandbox(Closing):
     """Runs jobs on files from strangers, one at a time.
 
     The process that jobs are forked from starts with the first job, and again after it died.
@@ -52,17 +51,6 @@ class Sandbox:
         self._zygote: ZygoteProcess | None = None
         self._one_at_a_time = threading.Lock()
         self._warned = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Load now what jobs need, not with the first job.

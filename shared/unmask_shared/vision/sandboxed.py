@@ -5,12 +5,13 @@ import pkgutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import BinaryIO, Self
+from types import ModuleType
+from typing import BinaryIO
 
 import av
 import cv2
 
+from unmask_shared.closing import Closing
 from unmask_shared.errors import DecoderCrashed
 from unmask_shared.sandbox import Reply, Sandbox, SandboxLimits, Serve, SyscallFilter
 from unmask_shared.vision.faces import make_detector
@@ -28,7 +29,7 @@ def _ignore(_fraction: float) -> None:
     pass
 
 
-class SandboxedExtraction:
+class SandboxedExtraction(Closing):
     """`extract_faces`, one video at a time, in forks of a process with the models loaded.
 
     Threads may share it and then wait for each other. The models for landmark overlays are large,
@@ -54,17 +55,6 @@ class SandboxedExtraction:
         self._filter = syscall_filter
         self._sandboxes: dict[bytes, Sandbox] = {}
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Load the models now.

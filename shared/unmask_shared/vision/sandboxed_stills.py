@@ -8,13 +8,13 @@ the picture that is at fault.
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from unmask_shared.closing import Closing
 from unmask_shared.errors import (
     DecoderCrashed,
     UnmaskError,
@@ -50,7 +50,7 @@ class _Request(BaseModel):
     lengths: tuple[int, ...]
 
 
-class SandboxedStills:
+class SandboxedStills(Closing):
     """`extract_still` for bundles of files, in forks of a process with the models loaded."""
 
     def __init__(self, settings: VisionSettings, limits: SandboxLimits) -> None:
@@ -64,17 +64,6 @@ class SandboxedStills:
         self._sandbox = Sandbox(
             f"{__name__}:load", argument=pack_settings(settings).decode(), limits=limits
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes; another bundle would start them again."""

@@ -97,7 +97,7 @@ def faces(tmp_path_factory):
     }
 
 
-def run(faces, folder: Path, watcher, *, kind="clips", epochs=3, seed=0, **changes):
+def run(faces, folder: Path, watcher, *, kind="clips", epochs=3, seed=0, precision=None, **changes):
     """One stage on tiny clips; the objective and its records."""
     folder.mkdir(exist_ok=True)
     torch.manual_seed(seed)
@@ -141,7 +141,7 @@ def run(faces, folder: Path, watcher, *, kind="clips", epochs=3, seed=0, **chang
             **changes,
         }
     )
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     return objective, fit(fabric, objective, descent, feed, settings, watcher=watcher)
 
 
@@ -253,6 +253,15 @@ def test_a_stage_on_frames_teaches_the_trunk_and_leaves_the_rest_alone(faces, tm
         "mask_head",
     }
     assert records[-1].train_loss < records[0].train_loss
+
+
+def test_in_mixed_precision_the_weights_stay_single_and_learn(faces, whole, tmp_path):
+    objective, records = run(faces, tmp_path, Silent(), epochs=2, precision="bf16-mixed")
+
+    assert {tensor.dtype for tensor in objective.parameters()} == {torch.float32}
+    assert records[-1].train_loss < records[0].train_loss
+    assert records[0].train_loss != whole[2][0].train_loss
+    assert records[0].train_loss == pytest.approx(whole[2][0].train_loss, abs=0.1)
 
 
 def test_a_frozen_trunk_does_not_move(faces, tmp_path):
