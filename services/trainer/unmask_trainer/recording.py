@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, cast
 
 import av
-import cv2
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -98,9 +97,7 @@ def _encode(
         # One thread: the bytes are then the same on every machine, and files are made in parallel.
         stream.options = encoding.options() | {"threads": "1"}
         for picture in frames:
-            # By OpenCV: FFmpeg's conversion rounds as the buffers happen to lie in memory.
-            planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
 

@@ -65,14 +65,12 @@ def h264(crops: Crops, rate_factor: float) -> Crops:
             "x264-params": "cpu-independent=1",
         }
         for frame in padded:
-            # By OpenCV: FFmpeg's conversion rounds as the buffers happen to lie in memory.
-            planes = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
     file.seek(0)
     with av.open(file, "r") as encoded:
         frames = [
-            np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420), np.uint8)
+            np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             for frame in encoded.decode(video=0)
         ]
     if len(frames) != len(crops):
