@@ -5,7 +5,6 @@ imported: its code needs `pkg_resources`, which setuptools no longer has. Of its
 only the five-point one is used; the one with 68 points excludes commercial use.
 """
 
-import importlib.util
 import math
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox
+from unmask_shared.packaged_files import file_in_package
 from unmask_shared.vision.align import Landmarks
 from unmask_shared.vision.picture import Picture
 
@@ -114,9 +114,7 @@ def model_file(name: str) -> Path:
     Raises:
         FileNotFoundError: The package is not installed.
     """
-    package = importlib.util.find_spec("face_recognition_models")
-    for folder in (package and package.submodule_search_locations) or ():
-        path = Path(folder) / "models" / name
-        if path.is_file():
-            return path
+    path = file_in_package("face_recognition_models", f"models/{name}")
+    if path is not None:
+        return path
     raise FileNotFoundError(f"{name} is missing: install the package face_recognition_models")

@@ -4,7 +4,6 @@ The network was trained on about 3 million pictures of 7485 people; its author g
 public domain (CC0): https://github.com/davisking/dlib-models.
 """
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from unmask_shared.model.face_resnet import FEATURES, FaceResNet
 from unmask_shared.model.transforms import IMAGENET_MEAN, IMAGENET_STD
+from unmask_shared.packaged_files import file_in_package
 from unmask_trainer.initialisation.dlib_file import DlibLayer, LayerKind, read_layers
 from unmask_trainer.initialisation.errors import UnusableWeights
 
@@ -46,11 +46,9 @@ def dlib_face_file() -> Path:
     Raises:
         UnusableWeights: When it is not installed.
     """
-    package = importlib.util.find_spec("face_recognition_models")
-    for folder in (package and package.submodule_search_locations) or ():
-        path = Path(folder) / "models" / _FILE
-        if path.is_file():
-            return path
+    path = file_in_package("face_recognition_models", f"models/{_FILE}")
+    if path is not None:
+        return path
     raise UnusableWeights(f"{_FILE} was not found: pip install face_recognition_models")
 
 

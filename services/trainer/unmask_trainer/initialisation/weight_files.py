@@ -1,7 +1,6 @@
 """Reads tensors from files, and puts them into a module if all of them fit."""
 
 import hashlib
-import importlib.util
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unmask_shared.model.torchvision_import import load_torchvision
+from unmask_shared.packaged_files import file_in_package
 from unmask_trainer.initialisation.errors import UnusableWeights
 
 _SHOWN: Final = 4
@@ -60,7 +60,8 @@ def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor
     Raises:
         UnusableWeights: When they cannot be read, or had to be downloaded and could not be.
     """
-    path = path or _packaged(model)
+    if path is None and model in _PACKAGES:
+        path = file_in_package(*_PACKAGES[model])
     if path is not None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         return read_tensors(path), f"{path.name}, SHA-256 {digest[:12]}"
@@ -73,17 +74,6 @@ def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor
             f"there is a network, and give the file's path in the experiment"
             f"{_advice(model)}."
         ) from error
-
-
-def _packaged(model: str) -> Path | None:
-    """Where an installed package keeps torchvision's weights; the package is not imported."""
-    package, name = _PACKAGES.get(model, ("", ""))
-    found = importlib.util.find_spec(package) if package else None
-    for folder in (found and found.submodule_search_locations) or ():
-        path = Path(folder) / name
-        if path.is_file():
-            return path
-    return None
 
 
 def _advice(model: str) -> str:
