@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
+from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.faces import FaceClips
 from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.datasets.labelled import LabelledVideo
@@ -30,6 +31,8 @@ from unmask_trainer.training.records import EpochRecord
 from unmask_trainer.training.samples import Batch, Samples, SampleSettings
 from unmask_trainer.training.settings import AugmentationSettings, OptimiserSettings
 from unmask_trainer.training.units import units_of
+
+_MARGIN = VisionSettings.crop_margin
 
 
 class Silent:
@@ -90,9 +93,13 @@ def _feed(options: argparse.Namespace, faces: list[FaceClips]) -> Feed:
         shown = faces if augmentation else faces[: 2 * options.batch_size]
         return Samples(
             units_of(shown, "noise"),
-            FreshForgeries(faces, margin=0.15),
+            FreshForgeries(faces, margin=_MARGIN),
             SampleSettings(
-                window=options.window, short_clips="mask", side=None, augmentation=augmentation
+                window=options.window,
+                margin=_MARGIN,
+                short_clips="mask",
+                side=None,
+                augmentation=augmentation,
             ),
         )
 

@@ -112,6 +112,7 @@ def _feed(run: Run, stage: Stage, units: Mapping[Split, Sequence[Unit]], seed: i
             FreshForgeries(faces, margin=crops.margin, methods=methods or None),
             SampleSettings(
                 window=stage.window if stage.kind == "clips" else 1,
+                margin=crops.margin,
                 short_clips=crops.short_clips,
                 side=stage.side,
                 augmentation=augmentation,

@@ -4,7 +4,7 @@ import pytest
 from unmask_trainer.demo_media import PORTRAITS, film_portrait
 from unmask_trainer.forgeries.stills import animate_still, draw_still_motion
 
-SIDE, FRAMES = 64, 16
+SIDE, FRAMES, MARGIN = 64, 16, 0.15
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def crop():
 
 def test_a_still_becomes_a_clip_that_moves_slowly(crop):
     for seed in range(8):
-        clip = animate_still(crop, FRAMES, np.random.default_rng(seed)).astype(float)
+        clip = animate_still(crop, FRAMES, np.random.default_rng(seed), margin=MARGIN).astype(float)
 
         assert clip.shape == (FRAMES, SIDE, SIDE, 3)
         steps = np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
@@ -31,14 +31,18 @@ def test_two_stills_move_alike_from_the_same_seed(crop):
     brighter = flat + 20
 
     first, twin, other = (
-        animate_still(picture, FRAMES, np.random.default_rng(seed)).astype(int)
+        animate_still(picture, FRAMES, np.random.default_rng(seed), margin=MARGIN).astype(int)
         for picture, seed in ((flat, 1), (brighter, 1), (flat, 2))
     )
 
     assert np.abs(twin - first - 20).max() <= 2
     assert np.abs(other - first).max() > 2
-    assert np.array_equal(first, animate_still(flat, FRAMES, np.random.default_rng(1)))
-    assert not np.array_equal(animate_still(crop, 3, np.random.default_rng(1))[0], crop)
+    assert np.array_equal(
+        first, animate_still(flat, FRAMES, np.random.default_rng(1), margin=MARGIN)
+    )
+    assert not np.array_equal(
+        animate_still(crop, 3, np.random.default_rng(1), margin=MARGIN)[0], crop
+    )
 
 
 def test_a_motion_can_be_played_for_a_still_and_its_forgery(crop):
@@ -46,7 +50,7 @@ def test_a_motion_can_be_played_for_a_still_and_its_forgery(crop):
     forged = crop.copy()
     forged[30:40, 30:40] = 255
 
-    real, fake = motion.play(crop), motion.play(forged)
+    real, fake = (motion.play(picture, margin=MARGIN) for picture in (crop, forged))
 
     outside = np.ones((SIDE, SIDE), bool)
     outside[24:46, 24:46] = False

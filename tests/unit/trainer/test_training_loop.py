@@ -114,6 +114,7 @@ def run(faces, folder: Path, watcher, *, kind="clips", epochs=3, seed=0, precisi
             FreshForgeries(faces[part], margin=0.15),
             SampleSettings(
                 window=2 if kind == "clips" else 1,
+                margin=0.15,
                 short_clips="mask",
                 side=None,
                 augmentation=AugmentationSettings(codec=0) if part == "train" else None,

@@ -23,7 +23,14 @@ QUIET = AugmentationSettings(mirror=0, move=0, colour=0, blur=0, scale=0, noise=
 
 def settings(**changes):
     return SampleSettings(
-        **{"window": 4, "short_clips": "mask", "side": None, "augmentation": None, **changes}
+        **{
+            "window": 4,
+            "margin": MARGIN,
+            "short_clips": "mask",
+            "side": None,
+            "augmentation": None,
+            **changes,
+        }
     )
 
 

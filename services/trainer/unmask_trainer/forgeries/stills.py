@@ -17,7 +17,6 @@ from unmask_trainer.noise import slow_noise
 
 Crops = NDArray[np.uint8]
 
-_MARGIN: Final = 0.15
 # Eye distances: where the eyes are and how far a lid moves.
 _EYE_HALF_WIDTH, _EYE_HALF_HEIGHT, _LID = 0.34, 0.26, 0.15
 _BLINK: Final = (0.35, 0.8, 1.0, 0.7, 0.3)
@@ -50,7 +49,7 @@ class StillMotion:
     noise: float
     seed: int
 
-    def play(self, crop: Crops, *, margin: float = _MARGIN) -> Crops:
+    def play(self, crop: Crops, *, margin: float) -> Crops:
         """Film a crop.
 
         Args:
@@ -121,9 +120,7 @@ def draw_still_motion(frames: int, rng: np.random.Generator) -> StillMotion:
     )
 
 
-def animate_still(
-    crop: Crops, frames: int, rng: np.random.Generator, *, margin: float = _MARGIN
-) -> Crops:
+def animate_still(crop: Crops, frames: int, rng: np.random.Generator, *, margin: float) -> Crops:
     """Make a clip of one crop.
 
     Args:

@@ -66,12 +66,14 @@ class SampleSettings:
 
     Attributes:
         window: Frames of a clip.
+        margin: Of the crops, as in the face pipeline's settings.
         short_clips: What becomes of clips that have fewer.
         side: Crops are scaled down to this side; None leaves them.
         augmentation: How clips are changed; None shows their middle as it is.
     """
 
     window: int
+    margin: float
     short_clips: ShortClips
     side: int | None
     augmentation: AugmentationSettings | None
@@ -99,7 +101,7 @@ class Samples(Dataset[Sample]):
         place = 0.5 if settings.augmentation is None else float(shared.random())
         crops = source.window(settings.window, place)
         if len(crops) == 1 and settings.window > 1:
-            crops = animate_still(crops[0], settings.window, shared)
+            crops = animate_still(crops[0], settings.window, shared, margin=settings.margin)
         mask = np.zeros(crops.shape[1:3], np.float32)
         if draw.stored is None:
             own = np.random.default_rng((*draw.seed, 1))
