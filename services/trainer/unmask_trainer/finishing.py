@@ -66,10 +66,12 @@ def finish_run(
         split: {one.name: score_videos(classifier, one.parts[split]) for one in data_sets}
         for split in (Split.VAL, Split.TEST)
     }
-    chosen = _chosen(settings, scored[Split.VAL])
+    by_set = _chosen(settings, scored[Split.VAL])
+    chosen = [video for videos in by_set.values() for video in videos]
     temperature = round(fit_temperature(*clip_logits(chosen)), 4)
     probabilities, labels = video_probabilities(chosen, temperature)
-    thresholds = choose_thresholds(labels, probabilities)
+    set_names = [name for name, videos in by_set.items() for _ in videos]
+    thresholds = choose_thresholds(labels, probabilities, set_names)
     caution = " ".join(sorted({one.caution for one in data_sets if one.caution}))
     shown = f"videos. {caution}" if caution else "people."
     notes = {
@@ -106,21 +108,22 @@ def finish_run(
 
 def _chosen(
     settings: ExperimentSettings, scored: dict[str, list[ScoredVideo]]
-) -> list[ScoredVideo]:
-    """The videos to calibrate on."""
+) -> dict[str, list[ScoredVideo]]:
+    """The videos to calibrate on, by data set."""
     unknown = set(settings.calibrate_on) - set(scored)
     if unknown:
         raise InvalidExperiment(
             f"calibrate_on names {sorted(unknown)}, but the data sets are {sorted(scored)}"
         )
     names = settings.calibrate_on or tuple(scored)
-    videos = [video for name in names for video in scored[name]]
-    if len({video.faces.video.label for video in videos}) < len(LABELS):
+    chosen = {name: scored[name] for name in names}
+    labels = {video.faces.video.label for videos in chosen.values() for video in videos}
+    if len(labels) < len(LABELS):
         raise InvalidExperiment(
             f"the validation people of {', '.join(names)} lack one of the classes: calibrate on "
             "data sets that have both"
         )
-    return videos
+    return chosen
 
 
 def _sets(

@@ -58,6 +58,26 @@ def test_well_separated_videos_leave_a_band_of_nothing():
     assert (band.real_below, band.fake_above) == (0.5, 0.5)
 
 
+def test_thresholds_hold_in_each_data_set_that_is_large_enough():
+    easy, hard = np.linspace(0.01, 0.2, 500), np.linspace(0.3, 0.8, 20)
+    labels = [0] * 520 + [1] * 520
+    values = np.concatenate([easy, hard, 1 - easy, 1 - hard])
+    names = (["easy"] * 500 + ["hard"] * 20) * 2
+
+    together, apart = choose_thresholds(labels, values), choose_thresholds(labels, values, names)
+
+    assert (together.real_below, together.fake_above) == (0.5, 0.5)
+    assert np.mean(hard > apart.fake_above) <= 0.05 < np.mean(hard > together.fake_above)
+    assert np.mean(1 - hard < apart.real_below) <= 0.10 < np.mean(1 - hard < together.real_below)
+
+
+def test_a_data_set_of_few_videos_does_not_decide_the_thresholds():
+    labels, values = [0, 1] * 100 + [0, 1], [0.1, 0.9] * 100 + [0.99, 0.01]
+    names = ["many"] * 200 + ["few"] * 2
+
+    assert choose_thresholds(labels, values, names) == choose_thresholds(labels, values)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
 def test_auc_counts_pairs(rows):
     fake = [score for is_fake, score in rows if is_fake]
