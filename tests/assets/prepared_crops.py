@@ -57,6 +57,7 @@ def prepared_crops(
             seed=0,
             split_sha256="0" * 64,
             crop_size=SIDE,
+            crop_margin=vision.crop_margin,
             clip_length=FRAMES,
         ),
         rows,

@@ -13,7 +13,8 @@ from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.configuration import SplitSettings
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.labelled import LabelledVideo, read_labelled_videos
-from unmask_trainer.datasets.prepared import caution_about, is_prepared
+from unmask_trainer.datasets.missing_crops import explain_missing_crops
+from unmask_trainer.datasets.prepared import FACES_FOLDER, caution_about, is_prepared
 from unmask_trainer.datasets.splits import Shares, Split, split_groups
 from unmask_trainer.training.errors import InvalidExperiment
 
@@ -71,8 +72,16 @@ def load_data_sets(
 
 
 def load_faces(folder: Path, settings: VisionSettings, *, workers: int) -> list[FaceClips]:
-    """Extract the faces of a labelled folder, with a progress bar; say what is left out."""
+    """Extract the faces of a labelled folder, with a progress bar; say what is left out.
+
+    Raises:
+        InvalidRequest: A class has no file.
+        InvalidDataset: The tables of a prepared folder are damaged, or it has neither the crops
+            that are asked for nor its videos.
+    """
     videos = read_labelled_videos(folder)
+    if notice := explain_missing_crops(folder, videos, settings):
+        tqdm.write(notice, file=sys.stderr)
     with tqdm(total=len(videos), unit="video", desc=f"faces of {folder.name}") as bar:
 
         def advance(video: LabelledVideo, problem: str | None) -> None:
@@ -81,7 +90,7 @@ def load_faces(folder: Path, settings: VisionSettings, *, workers: int) -> list[
                 bar.write(f"left out {video.id}: {problem}", file=sys.stderr)
 
         return extract_data_set(
-            videos, settings, folder / ".faces", workers=workers, on_video=advance
+            videos, settings, folder / FACES_FOLDER, workers=workers, on_video=advance
         )
 
 

@@ -194,16 +194,20 @@ def one_thread():
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_training_keeps_the_split_needs_no_videos_and_tells_of_leaks(tmp_path):
+def test_training_keeps_the_split_needs_no_videos_and_tells_of_leaks(tmp_path, capsys):
     root, out, run = celeb_df(tmp_path / "celeb"), tmp_path / "out", tmp_path / "run"
-    assert prepare(root, out, "--split", "random") == 0
+    assert prepare(root, out, "--split", "random", "--crop-margin", "0.05") == 0
+    assert document(out, "prepared.json")["crop_margin"] == 0.05
     shutil.rmtree(root)
     arguments = ["train", "--data", str(out), "--out", str(run), "--workers", "1"]
     stage = 'stages=[{kind = "clips", epochs = 1, window = 2}]'
-    for change in ("crops.clip_length=4", "crops.size=48", stage, "hardware.loaders=0"):
+    crops = ("crops.clip_length=4", "crops.size=48")
+    for change in (*crops, stage, "hardware.loaders=0"):
         arguments += ["--set", change]
 
-    assert main(arguments) == 0
+    assert main([*arguments, "--set", "crops.margin=0.3"]) != 0
+    assert f"{root.resolve()} is gone" in capsys.readouterr().err
+    assert main([*arguments, "--set", "crops.margin=0.05"]) == 0
 
     card = load_checkpoint(run / "checkpoint").card
     parts = document(out, "splits.json")["parts"]
@@ -252,6 +256,8 @@ def test_a_table_with_official_parts_becomes_a_data_set(tmp_path):
         (("--workers", "0"), "0 workers"),
         (("--min-frames", "9", "--max-frames", "8"), "no video has at least 9"),
         (("--crop-size", "4096"), "crop_size is 4096"),
+        (("--crop-margin", "1.5"), "crop_margin is 1.5, not from 0.0 to 1.0"),
+        (("--crop-margin", "nan"), "crop_margin is nan"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_video_is_opened(

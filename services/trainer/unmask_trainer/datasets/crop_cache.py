@@ -77,6 +77,10 @@ class CropCache:
         """Where a video's crops (N, S, S, 3) uint8 RGB are."""
         return self.folder / f"{key}.npy"
 
+    def holds(self, sha256: str) -> bool:
+        """Whether it is known what became of a file, by the digest of its bytes."""
+        return self._index_path(self.key_of(sha256)).is_file()
+
     def find(self, key: str) -> StoredFaces | None:
         """What is known about a video."""
         try:

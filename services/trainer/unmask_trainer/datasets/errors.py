@@ -11,6 +11,17 @@ class InvalidDataset(UnmaskError):
     action = "Compare the folder with the layouts that docs/datasets.md describes."
 
 
+class VideosGone(InvalidDataset):
+    """Faces of a prepared data set have to be extracted anew, but its videos are not there."""
+
+    code = "videos_gone"
+    title = "The videos of a prepared data set are gone"
+    action = (
+        "Put the videos back, prepare them again from where they are now, or ask for crops as the "
+        "folder was prepared with."
+    )
+
+
 class WorkerLost(UnmaskError):
     """A process of ours was ended by somebody else, most likely for want of memory."""
 

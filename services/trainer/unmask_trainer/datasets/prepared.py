@@ -46,6 +46,8 @@ class Preparation:
         seed: Of the split.
         split_sha256: Digest of the split.
         crop_size: Side of the crops, in pixels.
+        crop_margin: Context around the face, as a share of it; None if an earlier version, which
+            did not write it down, prepared the folder.
         clip_length: Consecutive frames of one clip.
     """
 
@@ -55,6 +57,7 @@ class Preparation:
     seed: int
     split_sha256: str
     crop_size: int
+    crop_margin: float | None = None
     clip_length: int
 
 

@@ -13,6 +13,7 @@ from unmask_shared.model.card import ModelCard
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.labelled import METADATA_FILE, LabelledVideo, read_labelled_videos
+from unmask_trainer.datasets.missing_crops import explain_missing_crops
 from unmask_trainer.datasets.prepared import FACES_FOLDER, caution_about
 from unmask_trainer.evaluation.document import DatasetInfo, LeftOut
 from unmask_trainer.evaluation.errors import InvalidEvaluation
@@ -75,7 +76,8 @@ def read_input(
         workers: Processes that extract faces.
 
     Raises:
-        InvalidDataset: The folder's own tables are damaged.
+        InvalidDataset: The folder's own tables are damaged, or a prepared folder has neither the
+            crops that the checkpoint reads nor its videos.
         InvalidEvaluation: When no video is left, or a split does not occur.
     """
     own = [folder / METADATA_FILE] if (folder / METADATA_FILE).exists() else []
@@ -83,6 +85,8 @@ def read_input(
     videos = read_labelled_videos(folder)
     rows = {video.id: tables.of(video, folder) for video in videos}
     chosen = choose_videos(videos, rows, splits, folder)
+    if notice := explain_missing_crops(folder, chosen, settings):
+        tqdm.write(notice, file=sys.stderr)
     left_out: list[LeftOut] = []
     with tqdm(total=len(chosen), unit="video", desc=f"faces of {name}", disable=None) as bar:
 

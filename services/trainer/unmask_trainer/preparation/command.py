@@ -39,6 +39,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-frames", type=int, default=1, metavar="N", help="drop shorter ones")
     parser.add_argument("--max-frames", type=int, metavar="N", help="drop longer ones")
     parser.add_argument("--crop-size", type=int, default=vision.crop_size, metavar="PIXELS")
+    parser.add_argument(
+        "--crop-margin",
+        type=float,
+        default=vision.crop_margin,
+        metavar="SHARE",
+        help="context on each side of the face, as a share of it, from 0 to 1 (%(default)s)",
+    )
     parser.add_argument("--clip-length", type=int, default=vision.clip_length, metavar="FRAMES")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="per video")
@@ -61,7 +68,11 @@ def _run(options: argparse.Namespace) -> None:
             seed=options.seed,
             shares=_shares(options),
             wanted=FrameRange(shortest=options.min_frames, longest=options.max_frames),
-            vision=VisionSettings(crop_size=options.crop_size, clip_length=options.clip_length),
+            vision=VisionSettings(
+                crop_size=options.crop_size,
+                crop_margin=options.crop_margin,
+                clip_length=options.clip_length,
+            ),
             workers=options.workers,
             timeout_s=options.timeout,
         )

@@ -154,6 +154,7 @@ def prepare(settings: PreparationSettings, progress: Progress) -> Prepared:
                 seed=assignment.seed,
                 split_sha256=assignment.sha256,
                 crop_size=settings.vision.crop_size,
+                crop_margin=settings.vision.crop_margin,
                 clip_length=settings.vision.clip_length,
             ),
             prepared.videos,
