@@ -37,11 +37,14 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a verdict is inconclusive."""
+    """Why a verdict is inconclusive, or why a face or a segment was not judged."""
 
     NO_FACE_FOUND = "no_face_found"
     NO_FACE_MODEL = "no_face_model"
     NO_FULL_FRAME_MODEL = "no_full_frame_model"
+    FACES_TOO_SMALL = "faces_too_small"
+    FACES_TOO_BLURRED = "faces_too_blurred"
+    TOO_LITTLE_USABLE = "too_little_usable"
     SCORE_IN_BAND = "score_in_band"
 
 
@@ -104,14 +107,32 @@ class Segment(_Document):
 
     start_s: Annotated[float, Field(ge=0)]
     end_s: Annotated[float, Field(ge=0)]
-    fake_probability: Probability
+    fake_probability: Annotated[
+        Probability | None, Field(description="Null where the segment was not judged.")
+    ]
+    reason: Annotated[
+        Reason | None,
+        Field(
+            description="Why it was not judged: `faces_too_small` or `faces_too_blurred`; null "
+            "where it was."
+        ),
+    ] = None
 
 
 class FaceResult(_Document):
     """The score of one face over the whole video."""
 
     track_id: Annotated[int, Field(ge=0)]
-    fake_probability: Probability
+    fake_probability: Annotated[
+        Probability | None, Field(description="Null where the face was not judged.")
+    ]
+    reason: Annotated[
+        Reason | None,
+        Field(
+            description="Why the face was not judged and has no say in the verdict: "
+            "`faces_too_small`, `faces_too_blurred` or `too_little_usable`; null where it was."
+        ),
+    ] = None
     start_s: Annotated[float, Field(ge=0)]
     end_s: Annotated[float, Field(ge=0)]
     segments: tuple[Segment, ...]
@@ -130,8 +151,19 @@ class Result(_Document):
     """The verdict on a video; `fake_probability` is that of its most suspicious face."""
 
     verdict: Verdict
-    fake_probability: Probability | None
-    reason: Reason | None
+    fake_probability: Annotated[
+        Probability | None, Field(description="Null where no face was judged.")
+    ]
+    reason: Annotated[
+        Reason | None,
+        Field(
+            description="Why the verdict is inconclusive; null where it is not. `no_face_found`; "
+            "`no_face_model` or `no_full_frame_model`: the checkpoint judges something else; "
+            "`faces_too_small`, `faces_too_blurred`: no face shows enough; `too_little_usable`: "
+            "too few frames of the faces or of the video could be used; `score_in_band`: the "
+            "probability lies between the checkpoint's thresholds."
+        ),
+    ]
     faces: tuple[FaceResult, ...]
     coverage: Annotated[
         Coverage | None, Field(description="Null in results of versions that did not report it.")

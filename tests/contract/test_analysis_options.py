@@ -22,6 +22,7 @@ from unmask_shared.artifacts import (
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.quality import QualityLimits
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.sandbox import SandboxLimits
@@ -95,6 +96,7 @@ class Analysis:
             jobs=self.jobs,
             job_settings=self.settings,
             choose_classifier=lambda: ClipClassifier(load_checkpoint(MODEL_DIR)),
+            limits=QualityLimits(),
         ).run(ID)
         outcome = read_document(self.store, result_key(ID), VideoResult)
         assert outcome is not None, self.jobs.get(ID)

@@ -35,6 +35,7 @@ from unmask_shared.videos import (
     FaceResult,
     Failure,
     ModelRef,
+    Reason,
     Result,
     Segment,
     Status,
@@ -546,6 +547,16 @@ def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
         assert link.startswith("/")
         assert client.get(link).status_code == 200
     assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", page.text)
+
+
+def test_the_page_has_words_for_every_reason(client: httpx.Client) -> None:
+    words = client.get("/static/views.js").text
+    described = client.get("/openapi.json").json()["components"]["schemas"]["Reason"]["enum"]
+    assert set(described) == set(Reason)
+    for reason in described:
+        assert re.search(rf'^  {reason}: \["', words, re.MULTILINE), reason
+    for reason in ("faces_too_small", "faces_too_blurred", "too_little_usable"):
+        assert re.search(rf'^  {reason}: "', words, re.MULTILINE), reason
 
 
 def test_the_page_offers_every_option_that_the_description_knows(client: httpx.Client) -> None:

@@ -32,10 +32,11 @@ MODEL_DIR = Path(__file__).parents[2] / "models" / "default"
 @pytest.fixture
 def workers(tmp_path: Path) -> dict[str, Celery]:
     store = StoreSettings(data_dir=tmp_path)
+    inference = InferenceSettings(model_dir=MODEL_DIR)
     return {
         EXTRACT_FACES: build_preprocessor(PreprocessorSettings(), JobSettings(), store),
         CLASSIFY_FACES: build_inference(
-            load_models(InferenceSettings(model_dir=MODEL_DIR), store), JobSettings(), store
+            inference, load_models(inference, store), JobSettings(), store
         ),
         TRAIN_CHECKPOINT: build_trainer(TrainerSettings(), JobSettings(), store, threading.Event()),
     }

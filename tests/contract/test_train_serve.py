@@ -12,6 +12,7 @@ from unmask_shared.artifacts import record_key, result_key, source_key
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.quality import QualityLimits
 from unmask_shared.model.scoring import calibrated_probability
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import read_document, write_document
@@ -71,6 +72,7 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
         jobs=job_store,
         job_settings=job_settings,
         choose_classifier=lambda: classifier,
+        limits=QualityLimits(),
     ).run(ID)
 
     outcome = read_document(local_store, result_key(ID), VideoResult)

@@ -275,21 +275,29 @@ def test_settings_that_the_example_offers_reach_a_container() -> None:
     assert offered == read
 
 
-def test_defaults_of_the_preprocessor_are_those_of_its_settings() -> None:
+@pytest.mark.parametrize(
+    ("service", "settings", "least"),
+    [("preprocessor", PreprocessorSettings, 10), ("inference", InferenceSettings, 4)],
+)
+def test_defaults_of_a_worker_are_those_of_its_settings(
+    service: str, settings: type[PreprocessorSettings | InferenceSettings], least: int
+) -> None:
     defaults = {
         name: re.fullmatch(rf"\$\{{{name}:-(.*)}}", value)
-        for name, value in SERVICES["preprocessor"]["environment"].items()
-        if name.removeprefix("UNMASK_").lower() in PreprocessorSettings.model_fields
+        for name, value in SERVICES[service]["environment"].items()
+        if name.removeprefix("UNMASK_").lower() in settings.model_fields
+        # By default the inference worker takes it from the checkpoint.
+        and (service, name) != ("inference", "UNMASK_CROP_SIZE")
     }
-    assert len(defaults) >= 10
+    assert len(defaults) >= least
     given = {name: match and match[1] for name, match in defaults.items()}
     offered = re.findall(r"^# (\w+)=(\S+)", (ROOT / ".env.example").read_text(), re.MULTILINE)
     for source in (given, {name: value for name, value in offered if name in given}):
         assert set(source) == set(given)
         for name, value in source.items():
             field = name.removeprefix("UNMASK_").lower()
-            read = PreprocessorSettings.model_validate({field: value})
-            assert getattr(read, field) == getattr(PreprocessorSettings(), field), name
+            read = settings.model_validate({field: value})
+            assert getattr(read, field) == getattr(settings(), field), name
 
 
 def test_a_decoder_that_was_taken_over_cannot_start_threads_without_end() -> None:

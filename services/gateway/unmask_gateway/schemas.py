@@ -63,9 +63,18 @@ COMPLETED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
             {
                 "track_id": 0,
                 "fake_probability": 0.97,
+                "reason": None,
                 "start_s": 0.0,
                 "end_s": 10.0,
-                "segments": [{"start_s": 0.0, "end_s": 0.533, "fake_probability": 0.98}],
+                "segments": [
+                    {"start_s": 0.0, "end_s": 0.533, "fake_probability": 0.98, "reason": None},
+                    {
+                        "start_s": 2.367,
+                        "end_s": 2.9,
+                        "fake_probability": None,
+                        "reason": "faces_too_blurred",
+                    },
+                ],
                 "thumbnail": f"/videos/{EXAMPLE_ID}/faces/0/thumbnail",
                 "landmarks": f"/videos/{EXAMPLE_ID}/faces/0/landmarks",
                 "heatmaps": [],

@@ -6,12 +6,21 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.artifacts import FaceFrame, FaceMode, FacesManifest, TrackManifest
+from unmask_shared.artifacts import (
+    Coverage,
+    FaceFrame,
+    FaceMode,
+    FacesManifest,
+    TrackManifest,
+    VideoInfo,
+)
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.clips import clips_to_classify
 from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.quality import QualityLimits, problem_of_clip, problem_of_face
 from unmask_shared.model.scoring import (
+    FaceScore,
     calibrated_probability,
     decide,
     face_probability,
@@ -65,6 +74,7 @@ def classify_faces(
     manifest: FacesManifest,
     faces: Sequence[Face],
     classifier: ClipClassifier,
+    limits: QualityLimits,
     on_progress: Callable[[float], None],
 ) -> Result:
     """Score every face and decide on the video.
@@ -73,16 +83,21 @@ def classify_faces(
         manifest: What was extracted.
         faces: Its tracks, most prominent first.
         classifier: Holds the network and its card.
+        limits: What a face has to show so that it is judged.
         on_progress: Takes the fraction of the faces that is done, in [0, 1].
 
     Returns:
-        The result; without a face it is inconclusive.
+        The result; it is inconclusive without a face that can be judged.
     """
     results = []
     for done, face in enumerate(faces, start=1):
-        results.append(_score(face, manifest, classifier))
+        results.append(_score(face, manifest, classifier, limits))
         on_progress(done / len(faces))
-    decision = decide([face.fake_probability for face in results], classifier.card.thresholds)
+    decision = decide(
+        [FaceScore(fake_probability=one.fake_probability, reason=one.reason) for one in results],
+        classifier.card.thresholds,
+        enough_seen=_enough_decoded(manifest.coverage, limits),
+    )
     return Result(
         verdict=decision.verdict,
         fake_probability=decision.fake_probability,
@@ -92,29 +107,56 @@ def classify_faces(
     )
 
 
-def _score(face: Face, manifest: FacesManifest, classifier: ClipClassifier) -> FaceResult:
-    card, video, frames = classifier.card, manifest.video, face.track.frames
-    # A frame is seen until the next one comes.
-    frame_s = 1 / video.fps if video.fps else video.duration_s
+def _enough_decoded(coverage: Coverage, limits: QualityLimits) -> bool:
+    return coverage.frames >= limits.least_share * (coverage.frames + coverage.missing_frames)
 
-    def end_of(frame: FaceFrame) -> float:
-        return max(frame.time_s, min(frame.time_s + frame_s, video.duration_s))
 
+def _score(
+    face: Face, manifest: FacesManifest, classifier: ClipClassifier, limits: QualityLimits
+) -> FaceResult:
+    card, frames = classifier.card, face.track.frames
     clips = clips_to_classify(frames, card.clip_length, frame_step=manifest.frame_step)
-    logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in clips])
+    problems = [_problem_of(clip, face, manifest, limits) for clip in clips]
+    usable = [clip for clip, problem in zip(clips, problems, strict=True) if problem is None]
+    logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in usable])
     probabilities = calibrated_probability(logits, card.temperature)
+    problem = problem_of_face(problems, [len(clip) for clip in clips], limits)
+    weights = [len(clip) for clip in usable]
+    found = iter(probabilities.tolist())
     return FaceResult(
         track_id=face.track.track_id,
-        fake_probability=face_probability(probabilities, [len(clip) for clip in clips]),
+        fake_probability=None if problem else face_probability(probabilities, weights),
+        reason=problem,
         start_s=frames[0].time_s,
-        end_s=end_of(frames[-1]),
+        end_s=_end_of(frames[-1], manifest.video),
         segments=tuple(
             Segment(
                 start_s=frames[clip.start].time_s,
-                end_s=end_of(frames[clip.stop - 1]),
-                fake_probability=float(probability),
+                end_s=_end_of(frames[clip.stop - 1], manifest.video),
+                fake_probability=None if reason else next(found),
+                reason=reason,
             )
-            for clip, probability in zip(clips, probabilities, strict=True)
+            for clip, reason in zip(clips, problems, strict=True)
         ),
         landmarks=face.track.landmarks,
     )
+
+
+def _problem_of(
+    clip: range, face: Face, manifest: FacesManifest, limits: QualityLimits
+) -> Reason | None:
+    # A whole picture is as large as the video, and has its own right to be blurred.
+    if manifest.face_mode == "full_frame":
+        return None
+    return problem_of_clip(
+        face.track.frames[clip.start : clip.stop],
+        face.crops[clip.start : clip.stop],
+        margin=manifest.crop_margin,
+        limits=limits,
+    )
+
+
+def _end_of(frame: FaceFrame, video: VideoInfo) -> float:
+    # A frame is seen until the next one comes.
+    frame_s = 1 / video.fps if video.fps else video.duration_s
+    return max(frame.time_s, min(frame.time_s + frame_s, video.duration_s))

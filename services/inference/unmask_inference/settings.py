@@ -6,6 +6,10 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from unmask_shared.model.quality import QualityLimits
+
+_LIMITS = QualityLimits()
+
 
 class InferenceSettings(BaseSettings):
     """Which checkpoint judges, and on what."""
@@ -36,3 +40,40 @@ class InferenceSettings(BaseSettings):
     ] = "auto"
     batch_size: Annotated[int, Field(ge=1, description="Clips in one forward pass.")] = 4
     torch_threads: Annotated[int, Field(ge=0, description="0 lets torch decide.")] = 0
+    min_face_side: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="A clip in which the face is smaller, in pixels of the shown picture, is "
+            "not judged. 0 judges any.",
+        ),
+    ] = _LIMITS.smallest_face
+    min_sharpness: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="A clip in which the face is less sharp is not judged: the variance of "
+            "its Laplacian in that of its grey levels. 0 judges any.",
+        ),
+    ] = _LIMITS.least_sharpness
+    min_judged_frames: Annotated[
+        int, Field(ge=0, description="A face with fewer usable frames is not judged.")
+    ] = _LIMITS.fewest_frames
+    min_usable_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="A face of whose frames a smaller share is usable is not judged, nor a "
+            "video of whose sampled frames a smaller share could be decoded.",
+        ),
+    ] = _LIMITS.least_share
+
+    def quality_limits(self) -> QualityLimits:
+        """What a face has to show so that it is judged."""
+        return QualityLimits(
+            smallest_face=self.min_face_side,
+            least_sharpness=self.min_sharpness,
+            fewest_frames=self.min_judged_frames,
+            least_share=self.min_usable_share,
+        )

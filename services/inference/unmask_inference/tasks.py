@@ -7,6 +7,7 @@ from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, res
 from unmask_shared.errors import ObjectNotFound
 from unmask_shared.job_store import MARK_INFERRING, RedisJobStore, timings_of
 from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.quality import QualityLimits
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
@@ -27,6 +28,7 @@ class FaceClassification:
         jobs: RedisJobStore,
         job_settings: JobSettings,
         choose_classifier: Callable[[], ClipClassifier],
+        limits: QualityLimits,
     ) -> None:
         """Prepare the stage.
 
@@ -35,10 +37,12 @@ class FaceClassification:
             jobs: The live view.
             job_settings: Leases and attempts.
             choose_classifier: Asked once for each job, which keeps what it is given.
+            limits: What a face has to show so that it is judged.
         """
         self._store = store
         self._jobs = jobs
         self._choose_classifier = choose_classifier
+        self._limits = limits
         self._runner = StageRunner(
             store=store,
             jobs=jobs,
@@ -66,7 +70,7 @@ class FaceClassification:
         if can_judge(manifest, card):
             check_faces(manifest, card)
             faces = [self._fetch(track) for track in manifest.tracks]
-            result = classify_faces(manifest, faces, classifier, report)
+            result = classify_faces(manifest, faces, classifier, self._limits, report)
         else:
             result = unjudged(manifest)
         outcome = VideoResult(

@@ -61,7 +61,10 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
 
 
 def build_app(
-    models: ModelInUse, job_settings: JobSettings, store_settings: StoreSettings
+    settings: InferenceSettings,
+    models: ModelInUse,
+    job_settings: JobSettings,
+    store_settings: StoreSettings,
 ) -> Celery:
     """Build the Celery application with the stage that uses the models."""
     classification = FaceClassification(
@@ -69,6 +72,7 @@ def build_app(
         jobs=make_job_store(job_settings),
         job_settings=job_settings,
         choose_classifier=models.classifier,
+        limits=settings.quality_limits(),
     )
     celery = make_celery(job_settings)
     register_stage(celery, CLASSIFY_FACES, classification.run)
@@ -88,7 +92,7 @@ def main() -> int:
     except InvalidCheckpoint as error:
         log.critical("%s %s", error.detail, error.action)
         return 1
-    celery = build_app(models, job_settings, store_settings)
+    celery = build_app(settings, models, job_settings, store_settings)
     with models.following(every_s=settings.model_poll_s):
         run_worker(
             celery,

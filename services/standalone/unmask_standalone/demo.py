@@ -24,6 +24,9 @@ _REASONS = {
     Reason.NO_FACE_FOUND: "no face was found",
     Reason.NO_FACE_MODEL: "the checkpoint judges whole pictures, not faces",
     Reason.NO_FULL_FRAME_MODEL: "the checkpoint judges faces, not whole pictures",
+    Reason.FACES_TOO_SMALL: "the faces are too small to be judged",
+    Reason.FACES_TOO_BLURRED: "the faces are too blurred to be judged",
+    Reason.TOO_LITTLE_USABLE: "too little of the video can be used",
     Reason.SCORE_IN_BAND: "the score lies between the thresholds of real and fake",
 }
 
@@ -131,18 +134,24 @@ def describe(state: dict[str, Any], total_s: float) -> str:
         )
     for face in result["faces"]:
         lines.append(
-            f"    face {face['track_id']}: {face['fake_probability']:.2f} "
+            f"    face {face['track_id']}: {_score_of(face)} "
             f"from {face['start_s']:.1f} s to {face['end_s']:.1f} s"
         )
         segments = "  ".join(
-            f"{segment['start_s']:.1f}s {segment['fake_probability']:.2f}"
-            for segment in face["segments"]
+            f"{segment['start_s']:.1f}s {_score_of(segment)}" for segment in face["segments"]
         )
         lines.append(f"      {segments}")
     stages = ", ".join(f"{name} {ms} ms" for name, ms in timings.items() if ms is not None)
     lines.append(f"  time: {stages}; from POST to verdict {total_s:.1f} s")
     lines.append(f"  model: {state['model']['name']} {state['model']['version']}")
     return "\n".join(lines)
+
+
+def _score_of(part: dict[str, Any]) -> str:
+    """The probability of a face or a segment, or why there is none."""
+    if part["fake_probability"] is None:
+        return f"not judged ({part['reason']})"
+    return f"{part['fake_probability']:.2f}"
 
 
 def _progress(state: dict[str, Any]) -> None:

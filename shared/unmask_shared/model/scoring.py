@@ -2,8 +2,9 @@
 
 A clip's logits become a calibrated probability by temperature scaling (Guo et al., "On
 Calibration of Modern Neural Networks", ICML 2017). A face's probability is the trimmed mean of its
-clips in log-odds: a fifth of the weight at either end is left out, so that one clip with motion
-blur or a hand in front of the face does not decide. The video takes its most suspicious face.
+clips in log-odds: a fifth of the weight at either end is left out, and at least that of a whole
+clip where there are three or more, so that one clip with motion blur or a hand in front of the face
+does not decide. The video takes its most suspicious face among those that can be judged.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,10 @@ from unmask_shared.videos import Reason, Verdict
 
 MIN_CLIP_FRAMES = 4
 TRIMMED_SHARE = 0.2
+# Nearly the median. A clip that makes up more of a face than this is not outvoted by the others.
+_MOST_TRIMMED = 0.45
+# Two clips cannot tell which of them is the bad one.
+_MIN_CLIPS_TO_OUTVOTE = 3
 # Beyond this a clip's log-odds carry no more information: exp(-12) is 6 in a million.
 _MAX_LOG_ODDS = 12.0
 
@@ -44,12 +49,25 @@ class Thresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaceScore:
+    """What was found out about one face.
+
+    Attributes:
+        fake_probability: None where the face could not be judged.
+        reason: Why it could not; None where it could.
+    """
+
+    fake_probability: float | None
+    reason: Reason | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """The verdict on a video.
 
     Attributes:
         verdict: Real, fake or inconclusive.
-        fake_probability: That of the most suspicious face; None when there was no face.
+        fake_probability: That of the most suspicious face; None when no face was judged.
         reason: Why the verdict is inconclusive; None otherwise.
     """
 
@@ -76,8 +94,9 @@ def calibrated_probability(logits: ArrayLike, temperature: float) -> NDArray[np.
 def face_probability(clip_probabilities: ArrayLike, weights: ArrayLike) -> float:
     """Probability that a face is fake, from the probabilities of its clips.
 
-    A forgery that covers less than a fifth of the weight does not move the result: that is the
-    price of robustness, and the reason why the clips' own probabilities are reported beside it.
+    A forgery that covers less than a fifth of the weight, or one clip of three or more that are
+    about as long, does not move the result: that is the price of robustness, and the reason why
+    the clips' own probabilities are reported beside it.
 
     Args:
         clip_probabilities: (N,) in [0, 1], N >= 1.
@@ -98,33 +117,40 @@ def face_probability(clip_probabilities: ArrayLike, weights: ArrayLike) -> float
         )
     order = np.argsort(probabilities, kind="stable")
     log_odds = _log_odds(probabilities[order])
-    ends = np.cumsum(shares[order]) / shares.sum()
+    shares = shares[order] / shares.sum()
+    ends = np.cumsum(shares)
     starts = np.concatenate([[0.0], ends[:-1]])
-    kept = np.clip(ends, TRIMMED_SHARE, 1 - TRIMMED_SHARE) - np.clip(
-        starts, TRIMMED_SHARE, 1 - TRIMMED_SHARE
-    )
+    trimmed = _trimmed_share(shares)
+    kept = np.clip(ends, trimmed, 1 - trimmed) - np.clip(starts, trimmed, 1 - trimmed)
     mean = float(_sigmoid(np.average(log_odds, weights=kept)))
     return float(np.clip(mean, probabilities.min(), probabilities.max()))
 
 
-def decide(face_probabilities: Sequence[float], thresholds: Thresholds) -> Decision:
-    """The verdict on a video from the probabilities of its faces.
+def decide(
+    faces: Sequence[FaceScore], thresholds: Thresholds, *, enough_seen: bool = True
+) -> Decision:
+    """The verdict on a video from the scores of its faces.
 
     The most suspicious face decides, so a video with many faces is called fake more easily than
-    one with a single face; the thresholds are chosen on videos with few faces.
+    one with a single face; the thresholds are chosen on videos with few faces. Faces that could
+    not be judged have no say; if none could, the first of them says why.
+
+    Args:
+        faces: The most prominent first.
+        thresholds: Where a verdict begins.
+        enough_seen: Whether enough of the video could be decoded; if not, there is no verdict.
     """
-    if not face_probabilities:
-        return Decision(
-            verdict=Verdict.INCONCLUSIVE, fake_probability=None, reason=Reason.NO_FACE_FOUND
-        )
-    highest = max(face_probabilities)
+    judged = [face.fake_probability for face in faces if face.fake_probability is not None]
+    highest = max(judged, default=None)
+    if not enough_seen:
+        return _inconclusive(Reason.TOO_LITTLE_USABLE, highest)
+    if highest is None:
+        return _inconclusive((faces[0].reason if faces else None) or Reason.NO_FACE_FOUND, None)
     if highest > thresholds.fake_above:
         return Decision(verdict=Verdict.FAKE, fake_probability=highest, reason=None)
     if highest < thresholds.real_below:
         return Decision(verdict=Verdict.REAL, fake_probability=highest, reason=None)
-    return Decision(
-        verdict=Verdict.INCONCLUSIVE, fake_probability=highest, reason=Reason.SCORE_IN_BAND
-    )
+    return _inconclusive(Reason.SCORE_IN_BAND, highest)
 
 
 def usable_clips(lengths: Sequence[int]) -> tuple[int, ...]:
@@ -135,6 +161,16 @@ def usable_clips(lengths: Sequence[int]) -> tuple[int, ...]:
     """
     long_enough = tuple(i for i, length in enumerate(lengths) if length >= MIN_CLIP_FRAMES)
     return long_enough or tuple(range(len(lengths)))
+
+
+def _inconclusive(reason: Reason, fake_probability: float | None) -> Decision:
+    return Decision(verdict=Verdict.INCONCLUSIVE, fake_probability=fake_probability, reason=reason)
+
+
+def _trimmed_share(shares: NDArray[np.float64]) -> float:
+    if len(shares) < _MIN_CLIPS_TO_OUTVOTE:
+        return TRIMMED_SHARE
+    return min(max(TRIMMED_SHARE, float(shares.max())), _MOST_TRIMMED)
 
 
 def _sigmoid(log_odds: ArrayLike) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
+from unmask_inference.settings import InferenceSettings
 from unmask_shared.artifacts import (
     BoundingBox,
     Coverage,
@@ -22,6 +23,7 @@ from unmask_shared.artifacts import (
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.quality import QualityLimits
 from unmask_shared.videos import Reason, Result, Verdict
 
 MODEL_DIR = Path(__file__).parents[3] / "models" / "default"
@@ -31,19 +33,23 @@ COVERAGE = Coverage(
     policy="clips", clips=2, frames=50, missing_frames=0, sampled_s=2.0, longest_gap_s=2.4
 )
 
+LIMITS = QualityLimits(smallest_face=48, least_sharpness=0.015, fewest_frames=8, least_share=0.25)
+
 
 @pytest.fixture(scope="module")
 def classifier() -> ClipClassifier:
     return ClipClassifier(load_checkpoint(MODEL_DIR))
 
 
-def make_track(track_id: int, numbers: list[int], *, landmarks: str | None = None) -> TrackManifest:
+def make_track(
+    track_id: int, numbers: list[int], *, landmarks: str | None = None, side: float = 100
+) -> TrackManifest:
     frames = tuple(
         FaceFrame(
             frame=number,
             time_s=number / 25,
             clip=0,
-            box=BoundingBox(x=0, y=0, width=10, height=10),
+            box=BoundingBox(x=0, y=0, width=side, height=side),
             landmarks=((0, 0),) * 5,
             detected=True,
         )
@@ -72,25 +78,28 @@ def make_manifest(
     ).model_copy(update=changes)
 
 
+def make_face(classifier: ClipClassifier, track: TrackManifest) -> Face:
+    side = classifier.card.input_size
+    noise = np.random.default_rng(track.track_id).integers(
+        0, 256, (len(track.frames), side, side, 3), dtype=np.uint8
+    )
+    return Face(track=track, crops=noise)
+
+
 def classify(
     classifier: ClipClassifier,
     *tracks: TrackManifest,
     progress: list[float] | None = None,
+    blurred: range = range(0),
     **changes: Any,
 ) -> Result:
-    side = classifier.card.input_size
-    faces = [
-        Face(
-            track=track,
-            crops=np.random.default_rng(track.track_id).integers(
-                0, 256, (len(track.frames), side, side, 3), dtype=np.uint8
-            ),
-        )
-        for track in tracks
-    ]
+    """Judge tracks of noise; of each, the crops at the positions of `blurred` show nothing."""
+    faces = [make_face(classifier, track) for track in tracks]
+    for face in faces:
+        face.crops[blurred.start : blurred.stop] = 90
     manifest = make_manifest(classifier, *tracks, **changes)
     seen = progress if progress is not None else []
-    return classify_faces(manifest, faces, classifier, seen.append)
+    return classify_faces(manifest, faces, classifier, LIMITS, seen.append)
 
 
 def test_a_video_without_faces_is_inconclusive(classifier: ClipClassifier) -> None:
@@ -109,7 +118,10 @@ def test_each_face_gets_its_times_and_a_segment_per_clip(classifier: ClipClassif
     times = [time for s in first.segments for time in (s.start_s, s.end_s)]
     assert times == pytest.approx([0.0, 16 / 25, 16 / 25, 32 / 25, 32 / 25, 40 / 25])
     assert (second.start_s, second.end_s) == pytest.approx((4.0, 110 / 25))
+    assert first.fake_probability is not None
+    assert second.fake_probability is not None
     assert result.fake_probability == max(first.fake_probability, second.fake_probability)
+    assert {part.reason for face in result.faces for part in (face, *face.segments)} == {None}
     assert progress == [0.5, 1.0]
 
 
@@ -126,6 +138,72 @@ def test_frames_at_the_distance_of_the_sampling_are_judged_together(
     assert len(face.segments) == 1
     (apart,) = classify(classifier, track).faces
     assert len(apart.segments) == 10
+
+
+def test_clips_that_show_too_little_are_told_but_not_counted(classifier: ClipClassifier) -> None:
+    (whole,) = classify(classifier, make_track(0, list(range(48)))).faces
+    (face,) = classify(classifier, make_track(0, list(range(48))), blurred=range(16, 32)).faces
+    assert [s.reason for s in face.segments] == [None, Reason.FACES_TOO_BLURRED, None]
+    first, blurred, last = (s.fake_probability for s in face.segments)
+    assert blurred is None
+    kept = [whole.segments[0].fake_probability, whole.segments[2].fake_probability]
+    assert [first, last] == pytest.approx(kept, abs=1e-4)
+    assert first is not None
+    assert last is not None
+    assert face.fake_probability is not None
+    assert min(first, last) <= face.fake_probability <= max(first, last)
+
+
+def test_a_video_of_small_faces_is_inconclusive(classifier: ClipClassifier) -> None:
+    result = classify(classifier, make_track(0, list(range(32)), side=40))
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, Reason.FACES_TOO_SMALL)
+    assert result.fake_probability is None
+    (face,) = result.faces
+    assert (face.fake_probability, face.reason) == (None, Reason.FACES_TOO_SMALL)
+    assert {s.reason for s in face.segments} == {Reason.FACES_TOO_SMALL}
+
+
+def test_a_video_of_blurred_faces_is_inconclusive(classifier: ClipClassifier) -> None:
+    result = classify(classifier, make_track(0, list(range(32))), blurred=range(32))
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, Reason.FACES_TOO_BLURRED)
+    assert result.faces[0].reason is Reason.FACES_TOO_BLURRED
+
+
+@pytest.mark.parametrize(("frames", "blurred"), [(7, range(0)), (96, range(16, 96))])
+def test_a_face_of_which_too_little_is_usable_is_not_judged(
+    classifier: ClipClassifier, frames: int, blurred: range
+) -> None:
+    result = classify(classifier, make_track(0, list(range(frames))), blurred=blurred)
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, Reason.TOO_LITTLE_USABLE)
+    assert result.fake_probability is None
+    assert result.faces[0].segments[0].fake_probability is not None
+
+
+def test_a_small_face_in_the_background_does_not_decide(classifier: ClipClassifier) -> None:
+    prominent = make_track(0, list(range(16)))
+    alone = classify(classifier, prominent)
+    beside = classify(classifier, prominent, make_track(1, list(range(16)), side=40))
+    assert beside.faces[0] == alone.faces[0]
+    assert beside.faces[1].reason is Reason.FACES_TOO_SMALL
+    assert (beside.verdict, beside.fake_probability) == (alone.verdict, alone.fake_probability)
+
+
+@pytest.mark.parametrize("faces", [0, 1])
+def test_a_video_that_could_hardly_be_decoded_gets_no_verdict(
+    classifier: ClipClassifier, faces: int
+) -> None:
+    coverage = COVERAGE.model_copy(update={"frames": 16, "missing_frames": 64})
+    tracks = [make_track(number, list(range(16))) for number in range(faces)]
+    result = classify(classifier, *tracks, coverage=coverage)
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, Reason.TOO_LITTLE_USABLE)
+    assert len([face for face in result.faces if face.fake_probability is not None]) == faces
+
+
+def test_whole_pictures_may_be_small_and_blurred(classifier: ClipClassifier) -> None:
+    track = make_track(0, list(range(16)), side=40)
+    result = classify(classifier, track, blurred=range(16), face_mode="full_frame")
+    assert result.fake_probability is not None
+    assert result.reason not in {Reason.FACES_TOO_SMALL, Reason.FACES_TOO_BLURRED}
 
 
 def test_a_result_tells_the_coverage_and_where_landmarks_were_drawn(
@@ -167,3 +245,17 @@ def test_crops_cut_differently_from_the_training_are_refused(classifier: ClipCla
     for change in ({"crop_size": card.input_size + 1}, {"crop_margin": card.crop_margin + 0.1}):
         with pytest.raises(IncompatibleFaces):
             check_faces(manifest.model_copy(update=change), card)
+
+
+def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert InferenceSettings().quality_limits() == QualityLimits()
+    for name, value in (
+        ("FACE_SIDE", "60"),
+        ("SHARPNESS", "0"),
+        ("JUDGED_FRAMES", "4"),
+        ("USABLE_SHARE", "0.5"),
+    ):
+        monkeypatch.setenv(f"UNMASK_MIN_{name}", value)
+    assert InferenceSettings().quality_limits() == QualityLimits(
+        smallest_face=60, least_sharpness=0, fewest_frames=4, least_share=0.5
+    )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from unmask_shared.model.scoring import (
+    FaceScore,
     Thresholds,
     calibrated_probability,
     decide,
@@ -73,8 +74,27 @@ def test_a_clip_that_looks_more_fake_never_makes_the_face_look_more_real(pairs, 
     assert _face(raised) >= _face(pairs) - 1e-9
 
 
-def test_one_bad_clip_among_five_does_not_decide():
-    assert face_probability([0.1, 0.1, 0.1, 0.1, 1.0], [16] * 5) == pytest.approx(0.1)
+@pytest.mark.parametrize("bad", [0.0, 1.0])
+@pytest.mark.parametrize("others", [2, 3, 4, 9])
+def test_one_bad_clip_does_not_decide(others, bad):
+    assert face_probability([0.1] * others + [bad], [16] * (others + 1)) == pytest.approx(0.1)
+
+
+@given(st.lists(probabilities, min_size=2, max_size=12), st.integers(1, 16), probabilities)
+def test_whatever_a_clip_no_longer_than_the_others_says_the_face_stays_among_them(
+    others, length, bad
+):
+    face = face_probability([*others, bad], [16] * len(others) + [length])
+
+    assert min(others) - 1e-5 <= face <= max(others) + 1e-5
+
+
+def test_a_clip_that_makes_up_most_of_a_face_is_not_outvoted():
+    assert face_probability([0.9, 0.1, 0.1], [16, 4, 4]) > 0.8
+
+
+def test_two_clips_that_disagree_leave_it_open():
+    assert face_probability([0.1, 0.9], [16, 16]) == pytest.approx(0.5)
 
 
 def test_a_short_clip_counts_less():
@@ -89,6 +109,14 @@ def test_a_single_clip_speaks_for_the_face():
 def test_no_clips_or_impossible_weights_are_refused(values, weights):
     with pytest.raises(ValueError, match="positive weights"):
         face_probability(values, weights)
+
+
+def judged(*probabilities):
+    return [FaceScore(fake_probability=one, reason=None) for one in probabilities]
+
+
+def not_judged(reason):
+    return FaceScore(fake_probability=None, reason=reason)
 
 
 def test_no_face_is_inconclusive_without_a_probability():
@@ -110,10 +138,34 @@ def test_no_face_is_inconclusive_without_a_probability():
     ],
 )
 def test_the_most_suspicious_face_decides(faces, verdict, reason):
-    decision = decide(faces, BAND)
+    decision = decide(judged(*faces), BAND)
 
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert decision.fake_probability == max(faces)
+
+
+def test_faces_that_were_not_judged_have_no_say():
+    small = not_judged(Reason.FACES_TOO_SMALL)
+
+    assert decide([small, *judged(0.1)], BAND) == decide(judged(0.1), BAND)
+
+
+def test_if_no_face_was_judged_the_most_prominent_one_says_why():
+    faces = [not_judged(Reason.FACES_TOO_BLURRED), not_judged(Reason.FACES_TOO_SMALL)]
+
+    decision = decide(faces, BAND)
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert (decision.reason, decision.fake_probability) == (Reason.FACES_TOO_BLURRED, None)
+
+
+@pytest.mark.parametrize("faces", [[], [0.1], [0.9]])
+def test_without_enough_of_the_video_there_is_no_verdict(faces):
+    decision = decide(judged(*faces), BAND, enough_seen=False)
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.reason is Reason.TOO_LITTLE_USABLE
+    assert decision.fake_probability == (max(faces) if faces else None)
 
 
 @pytest.mark.parametrize("ends", [(0.7, 0.3), (-0.1, 0.5), (0.5, 1.1)])

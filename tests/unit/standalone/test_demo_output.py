@@ -40,12 +40,21 @@ def test_it_names_verdict_faces_segments_model_and_times(finished: dict[str, Any
     assert "resnet-lstm 0.1.0" in text
 
 
+def test_it_says_which_segments_were_not_judged(finished: dict[str, Any]) -> None:
+    blurred = {"start_s": 2.0, "end_s": 2.5, "fake_probability": None}
+    finished["result"]["faces"][0]["segments"].append(blurred | {"reason": "faces_too_blurred"})
+    assert "0.5s 0.95  2.0s not judged (faces_too_blurred)" in describe(finished, 1.0)
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
         (Reason.NO_FACE_FOUND, "no face was found"),
         (Reason.NO_FACE_MODEL, "judges whole pictures"),
         (Reason.NO_FULL_FRAME_MODEL, "judges faces"),
+        (Reason.FACES_TOO_SMALL, "too small"),
+        (Reason.FACES_TOO_BLURRED, "too blurred"),
+        (Reason.TOO_LITTLE_USABLE, "too little of the video"),
         (Reason.SCORE_IN_BAND, "between the thresholds"),
     ],
 )

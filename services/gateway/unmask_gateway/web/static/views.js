@@ -6,14 +6,26 @@ const SECTIONS = ["choose", "work", "outcome"];
 const VERDICTS = {
   fake: ["This video looks forged", "At least one face shows traces of manipulation."],
   real: ["No forgery was found", "No face shows the traces that the model knows."],
+  faces_too_small: ["The faces are too small", "They fill too few pixels to be judged. A larger version of the video may help."],
+  faces_too_blurred: ["The faces are too blurred", "They show too little detail to be judged. A sharper version of the video may help."],
+  too_little_usable: ["Too little can be judged", "Too few pictures of the video show a face well enough, or too few could be decoded."],
   score_in_band: ["Unmask cannot tell", "The traces are neither clear enough for nor against it."],
   no_face_found: ["No face was found", "Unmask judges faces, and found none in this video."],
   no_full_frame_model: ["Nothing was judged", "This server's model judges faces, not whole pictures."],
   no_face_model: ["Nothing was judged", "This server's model judges whole pictures, not faces."],
 };
 
+// Why a face or a stretch of time was not judged.
+const NOT_JUDGED = {
+  faces_too_small: "too small",
+  faces_too_blurred: "too blurred",
+  too_little_usable: "seen well for too short",
+};
+
 const byId = (id) => document.getElementById(id);
 const percent = (fraction) => `${Math.round(fraction * 100)} %`;
+const isJudged = (part) => part.fake_probability !== null;
+const whyNot = (part) => `not judged, ${NOT_JUDGED[part.reason]}`;
 
 export function bytes(count) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
@@ -106,8 +118,10 @@ function drawFace(face, { source, options }) {
     link.firstElementChild.src = face.landmarks;
     link.firstElementChild.alt = `${name} with its landmarks, in full size`;
   }
-  item.querySelector("h2").textContent =
-    `${name}: ${percent(face.fake_probability)} probability of forgery`;
+  const score = isJudged(face)
+    ? `${percent(face.fake_probability)} probability of forgery`
+    : whyNot(face);
+  item.querySelector("h2").textContent = `${name}: ${score}`;
   item.querySelector("p").textContent = `Seen from ${clock(face.start_s)} to ${clock(face.end_s)}`;
   const length = Math.max(source.duration_s ?? 0, face.end_s, 0.001);
   item.querySelector("ol").replaceChildren(...face.segments.map((part) => drawSegment(part, length)));
@@ -118,12 +132,14 @@ function drawSegment(segment, length) {
   const bar = document.createElement("li");
   const label = document.createElement("span");
   const { start_s: start, end_s: end, fake_probability: probability } = segment;
-  label.textContent = `${clock(start)} to ${clock(end)}: ${percent(probability)}`;
+  const score = isJudged(segment) ? percent(probability) : whyNot(segment);
+  label.textContent = `${clock(start)} to ${clock(end)}: ${score}`;
   bar.title = label.textContent;
   bar.append(label);
   bar.style.setProperty("--from", start / length);
   bar.style.setProperty("--to", end / length);
-  bar.style.setProperty("--probability", probability);
+  if (isJudged(segment)) bar.style.setProperty("--probability", probability);
+  else bar.classList.add("not-judged");
   return bar;
 }
 
