@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
 from unmask_shared.model.card import ModelCard
@@ -15,6 +16,7 @@ from unmask_trainer.datasets.faces import FaceClips, extract_data_set
 from unmask_trainer.datasets.labelled import METADATA_FILE, LabelledVideo, read_labelled_videos
 from unmask_trainer.datasets.missing_crops import explain_missing_crops
 from unmask_trainer.datasets.prepared import FACES_FOLDER, caution_about
+from unmask_trainer.evaluation import appearance
 from unmask_trainer.evaluation.document import DatasetInfo, LeftOut
 from unmask_trainer.evaluation.errors import InvalidEvaluation
 from unmask_trainer.evaluation.metadata import Metadata
@@ -36,7 +38,7 @@ class EvaluationInput:
         info: For the document.
         faces: The measured videos.
         facts: About each of them.
-        columns: Names of the columns that the metadata has.
+        columns: Names of the columns that the metadata has, and of those that crops tell.
     """
 
     info: DatasetInfo
@@ -112,8 +114,11 @@ def read_input(
             sha256=fingerprint(faces),
         ),
         faces=tuple(faces),
-        facts=tuple(facts_of(face.video, rows[face.video.id], name) for face in faces),
-        columns=frozenset(tables.columns),
+        facts=tuple(
+            facts_of(face.video, _appearance(face, settings) | rows[face.video.id], name)
+            for face in faces
+        ),
+        columns=frozenset(tables.columns) | {appearance.COLUMN},
     )
 
 
@@ -186,6 +191,14 @@ def choose_videos(
         there = f"it has {', '.join(present)}" if present else "its metadata names none"
         raise InvalidEvaluation(f"{folder} has no split {', '.join(missing)}; {there}")
     return chosen
+
+
+def _appearance(face: FaceClips, settings: VisionSettings) -> dict[str, str]:
+    if settings.face_mode != "faces":
+        return {}
+    crops = face.load()
+    middle = np.array(crops[len(crops) // 2])
+    return {appearance.COLUMN: appearance.apparent_skin(middle, margin=settings.crop_margin)}
 
 
 def _caution_about_splits(rows: dict[str, dict[str, str]]) -> str:
