@@ -25,6 +25,7 @@ from unmask_trainer.evaluation.heatmaps import ShownHeatmap
 from unmask_trainer.evaluation.mistakes import WorstVideo
 from unmask_trainer.evaluation.samples import Facts, Sample
 from unmask_trainer.evaluation.slices import breakdown, curves, slices
+from unmask_trainer.evaluation.sources import source_probes
 
 CARD = load_card(DEFAULT_CHECKPOINT)
 QUICK = Resampling(resamples=100)
@@ -102,6 +103,7 @@ def assessment(drawn, *, name="faces", robust=True):
         ),
         mistakes=(mistake,),
         heatmaps=(example,),
+        source_probes=source_probes(drawn, ("light",), QUICK),
     )  # fmt: skip
     return Assessment(
         document=document,

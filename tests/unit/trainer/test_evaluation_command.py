@@ -102,6 +102,10 @@ def test_every_figure_is_in_the_document(data, evaluated):
     assert [s.dataset for s in document.slices if s.kind == "method"].count("other") == 0
     (by_light,) = document.breakdowns
     assert [group.name for group in by_light.groups] == ["bright", "dark"]
+    assert {probe.column: probe.not_compared for probe in document.source_probes} == {
+        None: ("faces", "other"),
+        "light": ("bright", "dark"),
+    }
     assert document.robustness.videos == 2
     assert {p.degradation for p in document.robustness.points} == {
         "jpeg", "h264", "scale", "blur", "noise",

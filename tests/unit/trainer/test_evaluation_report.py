@@ -61,8 +61,8 @@ def test_the_report_has_every_part_in_order(page):
     ids = [attrs["id"] for tag, attrs in page.elements if tag == "h2"]
 
     assert ids == [
-        "short", "what", "figures", "methods", "curves", "groups", "robustness", "training",
-        "mistakes", "heatmaps", "limits", "reading", "record",
+        "short", "what", "figures", "methods", "curves", "groups", "sources", "robustness",
+        "training", "mistakes", "heatmaps", "limits", "reading", "record",
     ]  # fmt: skip
     assert len(page.all("h1")) == 1
     assert page.open == []
@@ -97,6 +97,14 @@ def test_a_heatmap_is_captioned_and_explained(page):
     assert "Forgeries that were found" in page.words
     assert "Forged, 87 % fake verdict: fake fake/faces.webm" in page.words
     assert "a warm place need not be forged" in page.words
+
+
+def test_the_probe_of_sources_says_what_is_best_and_which_source_looks_more_fake(page):
+    (caption,) = re.findall(r"Real videos only, by light .*? AUC between them", page.words)
+
+    assert caption.endswith("Looks more fake Looks less fake AUC between them")
+    assert re.search(r"(dark|bright) 10 real (?!\1)(dark|bright) 10 real 0\.\d\d 0\.", page.words)
+    assert "0.5 is best" in page.words
 
 
 def test_hostile_names_stay_text(tmp_path):
@@ -143,14 +151,15 @@ def test_figures_of_earlier_evaluations_are_no_curves_of_training(tmp_path):
 
 def test_what_was_not_measured_has_no_part(tmp_path):
     found = assessment(sample(skill=1.0, fakes=False), robust=False)
-    document = found.document.model_copy(update={"breakdowns": ()})
+    document = found.document.model_copy(update={"breakdowns": (), "source_probes": ()})
     found = Assessment(document=document, videos=(), card=CARD, worst=())
 
     charts = draw_charts(document, tmp_path)
     page = Page(render_report(found, charts, checkpoint_folder=tmp_path))
 
     ids = {attrs["id"] for tag, attrs in page.elements if tag == "h2"}
-    assert ids & {"methods", "groups", "robustness", "training", "heatmaps"} == set()
+    absent = {"methods", "groups", "sources", "robustness", "training", "heatmaps"}
+    assert ids & absent == set()
     assert "not defined" in page.words
     assert "There are no forged videos" in page.words
     assert not any(chart.path.name == "roc.svg" for chart in charts)

@@ -41,6 +41,7 @@ from unmask_trainer.evaluation.scoring import (
     video_sample,
 )
 from unmask_trainer.evaluation.slices import breakdown, curves, slices
+from unmask_trainer.evaluation.sources import source_probes
 from unmask_trainer.evaluation.speed import measure_speed
 
 
@@ -137,6 +138,7 @@ def assess(plan: EvaluationPlan) -> Assessment:
         speed=measure_speed(classifier, device=device),
         mistakes=tuple(item.mistake for item in worst),
         heatmaps=tuple(item.example for item in heatmaps),
+        source_probes=source_probes(by_video, plan.by, plan.resampling),
         seconds=time.monotonic() - started,
     )
     return Assessment(

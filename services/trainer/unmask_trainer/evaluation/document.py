@@ -118,6 +118,32 @@ class Breakdown(_Part):
     gaps: tuple[GroupGaps, ...]
 
 
+class SourcePair(_Part):
+    """The real videos of two sources, told apart by nothing but their probability of being fake.
+
+    `auc` is how often one from `more_fake` gets the higher probability, ties counting half: 0.5
+    where the score does not know the source. The names stand in the order that makes it 0.5 or
+    more, even if its interval holds 0.5. `more_fake_real` and `less_fake_real` count videos.
+    """
+
+    more_fake: str
+    more_fake_real: Count
+    less_fake: str
+    less_fake_real: Count
+    auc: Estimate
+
+
+class SourceProbe(_Part):
+    """Each two sources of real videos: values of a column, or without one, data sets.
+
+    `not_compared` are the sources with too few real videos, or beyond the largest few.
+    """
+
+    column: str | None
+    pairs: tuple[SourcePair, ...]
+    not_compared: tuple[str, ...]
+
+
 class DegradedPoint(_Part):
     """The same videos, degraded in one way at one strength.
 
@@ -244,3 +270,4 @@ class EvaluationDocument(_Part):
     speed: Speed
     mistakes: tuple[Mistake, ...]
     heatmaps: tuple[HeatmapExample, ...] = ()
+    source_probes: tuple[SourceProbe, ...] = ()

@@ -99,6 +99,20 @@ def expected_calibration_error(
     return _divide(np.abs(excess).sum(axis=1), weights.sum(axis=1))
 
 
+def auc(labels: NDArray[np.int64], scores: Floats, weights: Floats) -> Floats:
+    """The area under the ROC curve alone, for each weighting.
+
+    Args:
+        labels: (N,) 0 or 1.
+        scores: (N,), of any scale; higher for 1.
+        weights: (B, N), not negative.
+
+    Returns:
+        (B,) in [0, 1], NaN where a class is missing.
+    """
+    return _Ranking(labels == 1, scores, weights).auc()
+
+
 def roc_points(labels: NDArray[np.int64], scores: Floats) -> tuple[Floats, Floats]:
     """Rates of false and of true positives, from the strictest threshold to the most lenient.
 

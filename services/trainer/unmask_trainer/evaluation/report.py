@@ -27,6 +27,7 @@ from unmask_trainer.evaluation.wording import (
     headline,
     interval_text,
     small_sample,
+    source_findings,
 )
 
 _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
@@ -71,6 +72,7 @@ def render_report(
         "headline": headline,
         "gap_findings": gap_findings,
         "small_sample": small_sample,
+        "source_findings": source_findings,
     }
     document = assessment.document
     return environment.get_template("report.html.j2").render(

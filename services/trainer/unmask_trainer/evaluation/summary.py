@@ -24,7 +24,7 @@ from unmask_trainer.evaluation.intervals import (
     newcombe,
     wilson,
 )
-from unmask_trainer.evaluation.metrics import ECE_BINS, METRICS, bin_of, measure
+from unmask_trainer.evaluation.metrics import ECE_BINS, METRICS, auc, bin_of, measure
 from unmask_trainer.evaluation.samples import Sample
 
 Figures = dict[str, NDArray[np.float64]]
@@ -77,6 +77,25 @@ def summarise(sample: Sample, thresholds: Thresholds, resampling: Resampling) ->
             for label, name in enumerate(("real", "fake"))
         },
     )
+
+
+def estimate_auc(sample: Sample, resampling: Resampling) -> Estimate:
+    """The AUC alone, of rows labelled 1 against rows labelled 0, whatever the labels stand for.
+
+    Args:
+        sample: Predictions.
+        resampling: How to draw the bootstrap over identities.
+    """
+    bootstrap = IdentityBootstrap(
+        sample.identities, resamples=resampling.resamples, seed=resampling.seed
+    )
+
+    def figures(weights: NDArray[np.float64]) -> Figures:
+        return {"auc": auc(sample.labels, sample.probabilities, weights)}
+
+    value = float(figures(np.ones((1, len(sample))))["auc"][0])
+    replicates = _replicate(bootstrap, figures, ("auc",))
+    return _estimate("auc", value, replicates["auc"], _Sizes(sample))
 
 
 def group_gaps(

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from unmask_trainer.evaluation.document import Breakdown, Estimate, Slice, Summary
+from unmask_trainer.evaluation.document import (
+    Breakdown,
+    Estimate,
+    Slice,
+    SourceProbe,
+    Summary,
+)
 
 NOT_DEFINED: Final = "not defined"
 FEW_IDENTITIES: Final = 30
@@ -208,6 +214,25 @@ def gap_findings(found: Breakdown) -> list[str]:
     return sentences or [
         "No difference between the groups is shown beyond chance. That is no proof that there is "
         "none: see how wide the intervals are."
+    ]
+
+
+def source_findings(found: SourceProbe) -> list[str]:
+    """Between which sources the score tells real videos apart, as far as the data shows."""
+    if not found.pairs:
+        return ["There are not two sources with enough real videos to compare."]
+    known = [pair for pair in found.pairs if pair.auc.low is not None]
+    if not known:
+        return ["Too little data to compare the sources."]
+    sentences = [
+        f"Real videos of {pair.more_fake} look more fake than those of {pair.less_fake}: they get "
+        f"the higher score in {_percent(pair.auc)} of the pairs, where 50 % is best."
+        for pair in known
+        if pair.auc.low is not None and pair.auc.low > _GUESSING
+    ]
+    return sentences or [
+        "It is not shown that the score knows the source. That is no proof that it does not: see "
+        "how wide the intervals are."
     ]
 
 
