@@ -43,6 +43,16 @@ def landmarks_key(video_id: str, track_id: int) -> str:
     return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}-landmarks.png"
 
 
+def heatmaps_prefix(video_id: str) -> str:
+    """What the keys of a video's heatmaps begin with."""
+    return f"{VIDEOS_PREFIX}{video_id}/heatmaps/"
+
+
+def heatmap_key(video_id: str, track_id: int, number: int) -> str:
+    """Key of one heatmap of a face, a WebP picture; only where they were asked for."""
+    return f"{heatmaps_prefix(video_id)}{track_id:04d}-{number:02d}.webp"
+
+
 def result_key(video_id: str) -> str:
     """Key of the verdict, written last of all."""
     return f"{VIDEOS_PREFIX}{video_id}/result.json"

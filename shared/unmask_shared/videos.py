@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmask_shared.artifacts import Coverage, FaceMode, VideoInfo
+from unmask_shared.artifacts import BoundingBox, Coverage, FaceMode, VideoInfo
 from unmask_shared.errors import UnmaskError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -91,6 +91,15 @@ class AnalysisOptions(_Document):
             examples=[True],
         ),
     ] = False
+    heatmaps: Annotated[
+        bool,
+        Field(
+            description="Draw where the network sees signs of a forgery on the most telling frames "
+            "of each face that is judged, unless the operator turned that off. The verdict does "
+            "not depend on it.",
+            examples=[True],
+        ),
+    ] = False
 
 
 class VideoRecord(_Document):
@@ -119,6 +128,17 @@ class Segment(_Document):
     ] = None
 
 
+class Heatmap(_Document):
+    """Where the network saw signs of a forgery in one frame of a face."""
+
+    picture: Annotated[
+        str, Field(description="URL path of the WebP picture; as stored, its object key.")
+    ]
+    frame: Annotated[int, Field(ge=0, description="Number of the frame in display order.")]
+    time_s: Annotated[float, Field(ge=0)]
+    box: Annotated[BoundingBox, Field(description="Where the face is in the frame.")]
+
+
 class FaceResult(_Document):
     """The score of one face over the whole video."""
 
@@ -144,7 +164,13 @@ class FaceResult(_Document):
             "its object key."
         ),
     ] = None
-    heatmaps: tuple[str, ...] = ()
+    heatmaps: Annotated[
+        tuple[Heatmap, ...],
+        Field(
+            description="The most telling frame of each of the most suspicious segments, the most "
+            "suspicious first, if they were asked for."
+        ),
+    ] = ()
 
 
 class Result(_Document):

@@ -14,6 +14,8 @@ from unmask_preprocessor.tasks import FaceExtraction
 from unmask_shared.artifacts import (
     FacesManifest,
     faces_key,
+    heatmap_key,
+    heatmaps_prefix,
     landmarks_key,
     record_key,
     result_key,
@@ -97,6 +99,7 @@ class Analysis:
             job_settings=self.settings,
             choose_classifier=lambda: ClipClassifier(load_checkpoint(MODEL_DIR)),
             limits=QualityLimits(),
+            heatmaps_per_face=2,
         ).run(ID)
         outcome = read_document(self.store, result_key(ID), VideoResult)
         assert outcome is not None, self.jobs.get(ID)
@@ -152,6 +155,31 @@ def test_an_operator_can_do_without_the_68_point_model(analysis: Analysis) -> No
     manifest = analysis.extract(wanted, landmark_overlays=False)
     assert [track.landmarks for track in manifest.tracks] == [None, None]
     assert not analysis.store.exists(landmarks_key(ID, 0))
+
+
+def test_heatmaps_are_drawn_when_asked_for_and_replace_those_of_an_attempt_before(
+    analysis: Analysis,
+) -> None:
+    analysis.extract(AnalysisOptions(heatmaps=True))
+    left_over = heatmap_key(ID, 0, 15)
+    analysis.store.put(left_over, b"from an attempt before", content_type="image/webp")
+
+    result = analysis.classify()
+
+    keys = [one.picture for face in result.faces for one in face.heatmaps]
+    assert keys == [heatmap_key(ID, track, number) for track in (0, 1) for number in (0, 1)]
+    assert sorted(analysis.store.keys(heatmaps_prefix(ID))) == keys
+    for face in result.faces:
+        assert all(face.start_s <= one.time_s <= face.end_s for one in face.heatmaps)
+    picture = cv2.imdecode(np.frombuffer(analysis.store.get(keys[0]), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape[0] == picture.shape[1] >= 256
+
+
+def test_without_being_asked_for_no_heatmap_is_drawn(analysis: Analysis) -> None:
+    analysis.extract(AnalysisOptions())
+    assert [face.heatmaps for face in analysis.classify().faces] == [(), ()]
+    assert not list(analysis.store.keys(heatmaps_prefix(ID)))
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -19,8 +19,10 @@ from pydantic import SecretStr
 from real_services import ValkeyServer
 
 from unmask_shared.artifacts import (
+    BoundingBox,
     Coverage,
     VideoInfo,
+    heatmap_key,
     landmarks_key,
     record_key,
     source_key,
@@ -34,6 +36,7 @@ from unmask_shared.settings import JobSettings
 from unmask_shared.videos import (
     FaceResult,
     Failure,
+    Heatmap,
     ModelRef,
     Reason,
     Result,
@@ -160,7 +163,12 @@ def test_options_are_recorded_and_told_wherever_they_stand_in_the_form(
         ],
     )
     assert response.status_code == 202, response.text
-    asked = {"face_mode": "full_frame", "keep_faceless_frames": False, "landmark_overlays": True}
+    asked = {
+        "face_mode": "full_frame",
+        "keep_faceless_frames": False,
+        "landmark_overlays": True,
+        "heatmaps": False,
+    }
     video = response.json()
     assert video["options"] == asked
     assert client.get(f"/videos/{video['id']}").json()["options"] == asked
@@ -351,6 +359,14 @@ def result_of(video_id: str) -> VideoResult:
         end_s=2,
         segments=(Segment(start_s=0, end_s=2, fake_probability=0.9),),
         landmarks=landmarks_key(video_id, 0),
+        heatmaps=(
+            Heatmap(
+                picture=heatmap_key(video_id, 0, 0),
+                frame=5,
+                time_s=0.2,
+                box=BoundingBox(x=1, y=2, width=30, height=40),
+            ),
+        ),
     )
     coverage = Coverage(
         policy="clips", clips=3, frames=48, missing_frames=0, sampled_s=1.92, longest_gap_s=0.04
@@ -381,6 +397,7 @@ def test_a_video_is_followed_to_its_verdict(
 
     store.put(thumbnail_key(video_id, 0), b"jpeg", content_type="image/jpeg")
     store.put(landmarks_key(video_id, 0), b"png", content_type="image/png")
+    store.put(heatmap_key(video_id, 0, 0), b"webp", content_type="image/webp")
     jobs.complete(video_id, result_of(video_id))
     response = client.get(path)
     assert "retry-after" not in response.headers
@@ -393,6 +410,12 @@ def test_a_video_is_followed_to_its_verdict(
     landmarks = client.get(video["result"]["faces"][0]["landmarks"])
     assert landmarks.content == b"png"
     assert landmarks.headers["content-type"] == "image/png"
+    (heatmap,) = video["result"]["faces"][0]["heatmaps"]
+    assert (heatmap["frame"], heatmap["time_s"]) == (5, 0.2)
+    assert heatmap["box"] == {"x": 1, "y": 2, "width": 30, "height": 40}
+    drawn = client.get(heatmap["picture"])
+    assert drawn.content == b"webp"
+    assert drawn.headers["content-type"] == "image/webp"
     assert video["result"]["coverage"]["sampled_s"] == 1.92
 
 
@@ -405,12 +428,12 @@ def test_a_failure_says_what_to_do(client: httpx.Client, jobs: RedisJobStore) ->
     assert video["failure"]["action"] == NoVideoStream.action
 
 
-@pytest.mark.parametrize("picture", ["thumbnail", "landmarks"])
+@pytest.mark.parametrize("picture", ["faces/{}/thumbnail", "faces/{}/landmarks", "heatmaps/{}/0"])
 def test_missing_and_malformed_pictures(client: httpx.Client, picture: str) -> None:
-    faces = f"/videos/{accepted_id(client)}/faces"
-    assert_problem(client, client.get(f"{faces}/0/{picture}"), 404, "object_not_found")
-    assert_problem(client, client.get(f"{faces}/first/{picture}"), 422, "invalid_request")
-    bad_id = client.get(f"/videos/1/faces/0/{picture}")
+    video = f"/videos/{accepted_id(client)}"
+    assert_problem(client, client.get(f"{video}/{picture.format(0)}"), 404, "object_not_found")
+    assert_problem(client, client.get(f"{video}/{picture.format('first')}"), 422, "invalid_request")
+    bad_id = client.get(f"/videos/1/{picture.format(0)}")
     assert_problem(client, bad_id, 422, "malformed_video_id")
 
 
@@ -518,6 +541,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}",
         "/videos/{video_id}/faces/{track_id}/thumbnail",
         "/videos/{video_id}/faces/{track_id}/landmarks",
+        "/videos/{video_id}/heatmaps/{track_id}/{number}",
         "/healthz",
         "/readyz",
     }

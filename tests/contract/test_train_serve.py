@@ -73,6 +73,7 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
         job_settings=job_settings,
         choose_classifier=lambda: classifier,
         limits=QualityLimits(),
+        heatmaps_per_face=2,
     ).run(ID)
 
     outcome = read_document(local_store, result_key(ID), VideoResult)

@@ -4,6 +4,7 @@ import logging
 
 from unmask_shared.artifacts import (
     failure_key,
+    heatmap_key,
     landmarks_key,
     record_key,
     result_key,
@@ -71,6 +72,22 @@ class VideoLookup:
             raise ObjectNotFound(
                 f"There is no picture of the landmarks of a face {track_id} in the video "
                 f"{video_id}. It is made when POST /videos is sent with landmark_overlays=true."
+            ) from error
+
+    def heatmap(self, video_id: str, track_id: int, number: int) -> bytes:
+        """Return one heatmap of a face, a WebP picture.
+
+        Raises:
+            ObjectNotFound: The video has no such face, the face no such heatmap, the video is not
+                judged yet, or nobody asked for heatmaps.
+            ObjectStoreUnavailable: The store does not answer.
+        """
+        try:
+            return self._store.get(heatmap_key(video_id, track_id, number))
+        except ObjectNotFound as error:
+            raise ObjectNotFound(
+                f"There is no heatmap {number} of a face {track_id} in the video {video_id}. "
+                "Heatmaps are made when POST /videos is sent with heatmaps=true."
             ) from error
 
     def _find_stored(self, video_id: str) -> JobState | None:

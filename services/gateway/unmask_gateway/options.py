@@ -14,6 +14,7 @@ ALLOWED_VALUES: Final[dict[str, tuple[str, ...]]] = {
     "face_mode": get_args(FaceMode),
     "keep_faceless_frames": _YES_OR_NO,
     "landmark_overlays": _YES_OR_NO,
+    "heatmaps": _YES_OR_NO,
 }
 """The fields of the form that are options, and the values that each may have."""
 

@@ -42,7 +42,12 @@ QUEUED_EXAMPLE: Final[dict[str, Any]] = {
         "height": None,
         "frames": None,
     },
-    "options": {"face_mode": "faces", "keep_faceless_frames": False, "landmark_overlays": True},
+    "options": {
+        "face_mode": "faces",
+        "keep_faceless_frames": False,
+        "landmark_overlays": True,
+        "heatmaps": True,
+    },
     "model": None,
     "result": None,
     "failure": None,
@@ -77,7 +82,14 @@ COMPLETED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
                 ],
                 "thumbnail": f"/videos/{EXAMPLE_ID}/faces/0/thumbnail",
                 "landmarks": f"/videos/{EXAMPLE_ID}/faces/0/landmarks",
-                "heatmaps": [],
+                "heatmaps": [
+                    {
+                        "picture": f"/videos/{EXAMPLE_ID}/heatmaps/0/0",
+                        "frame": 9,
+                        "time_s": 0.3,
+                        "box": {"x": 512.0, "y": 180.5, "width": 210.0, "height": 210.0},
+                    }
+                ],
             }
         ],
         "coverage": {
@@ -185,11 +197,20 @@ def landmarks_path(video_id: str, track_id: int) -> str:
     return f"/videos/{video_id}/faces/{track_id}/landmarks"
 
 
+def heatmap_path(video_id: str, track_id: int, number: int) -> str:
+    """URL path of one heatmap of a face."""
+    return f"/videos/{video_id}/heatmaps/{track_id}/{number}"
+
+
 def _with_pictures(video_id: str, result: Result) -> Result:
     def with_pictures(face: FaceResult) -> FaceResult:
-        paths = {"thumbnail": thumbnail_path(video_id, face.track_id)}
+        paths: dict[str, Any] = {"thumbnail": thumbnail_path(video_id, face.track_id)}
         if face.landmarks is not None:
             paths["landmarks"] = landmarks_path(video_id, face.track_id)
+        paths["heatmaps"] = tuple(
+            one.model_copy(update={"picture": heatmap_path(video_id, face.track_id, number)})
+            for number, one in enumerate(face.heatmaps)
+        )
         return face.model_copy(update=paths)
 
     return result.model_copy(update={"faces": tuple(map(with_pictures, result.faces))})

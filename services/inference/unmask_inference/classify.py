@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask_inference.heatmaps import DrawnHeatmap, draw_heatmaps
 from unmask_shared.artifacts import (
     Coverage,
     FaceFrame,
@@ -17,6 +18,7 @@ from unmask_shared.artifacts import (
 from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.clips import clips_to_classify
+from unmask_shared.model.evidence import ClipEvidence
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model.quality import QualityLimits, problem_of_clip, problem_of_face
 from unmask_shared.model.scoring import (
@@ -70,73 +72,133 @@ def unjudged(manifest: FacesManifest) -> Result:
     )
 
 
+class Judgement(NamedTuple):
+    """What became of a video; `pictures` are those that the result names, WebP by object key."""
+
+    result: Result
+    pictures: dict[str, bytes]
+
+
 def classify_faces(
+    video_id: str,
     manifest: FacesManifest,
     faces: Sequence[Face],
     classifier: ClipClassifier,
+    *,
     limits: QualityLimits,
+    heatmaps: int,
     on_progress: Callable[[float], None],
-) -> Result:
+) -> Judgement:
     """Score every face and decide on the video.
 
     Args:
+        video_id: Begins the keys of the pictures.
         manifest: What was extracted.
         faces: Its tracks, most prominent first.
         classifier: Holds the network and its card.
         limits: What a face has to show so that it is judged.
+        heatmaps: Most heatmaps of each face; 0 draws none.
         on_progress: Takes the fraction of the faces that is done, in [0, 1].
 
     Returns:
         The result; it is inconclusive without a face that can be judged.
     """
-    results = []
+    results: list[FaceResult] = []
+    pictures: dict[str, bytes] = {}
     for done, face in enumerate(faces, start=1):
-        results.append(_score(face, manifest, classifier, limits))
+        clips = _clips_of(face, manifest, classifier.card, limits)
+        seen = _look(face, clips, classifier, explain=heatmaps > 0)
+        scored = _score(
+            face, clips, seen, video=manifest.video, card=classifier.card, limits=limits
+        )
+        drawn: tuple[DrawnHeatmap, ...] = ()
+        if scored.reason is None:
+            drawn = draw_heatmaps(video_id, face.track, face.crops, seen.explained, limit=heatmaps)
+        pictures |= {one.heatmap.picture: one.webp for one in drawn}
+        results.append(scored.model_copy(update={"heatmaps": tuple(one.heatmap for one in drawn)}))
         on_progress(done / len(faces))
     decision = decide(
         [FaceScore(fake_probability=one.fake_probability, reason=one.reason) for one in results],
         classifier.card.thresholds,
         enough_seen=_enough_decoded(manifest.coverage, limits),
     )
-    return Result(
+    result = Result(
         verdict=decision.verdict,
         fake_probability=decision.fake_probability,
         reason=decision.reason,
         faces=tuple(results),
         coverage=manifest.coverage,
     )
+    return Judgement(result=result, pictures=pictures)
 
 
 def _enough_decoded(coverage: Coverage, limits: QualityLimits) -> bool:
     return coverage.frames >= limits.least_share * (coverage.frames + coverage.missing_frames)
 
 
+class _Clip(NamedTuple):
+    """Positions of a clip in its track, and why it is not judged; None if it is."""
+
+    frames: range
+    problem: Reason | None
+
+
+class _Seen(NamedTuple):
+    """What the network says of the clips that are judged; `logits` are (N, 2)."""
+
+    logits: NDArray[np.float32]
+    explained: tuple[tuple[range, ClipEvidence], ...]
+
+
+def _clips_of(
+    face: Face, manifest: FacesManifest, card: ModelCard, limits: QualityLimits
+) -> tuple[_Clip, ...]:
+    clips = clips_to_classify(face.track.frames, card.clip_length, frame_step=manifest.frame_step)
+    return tuple(_Clip(clip, _problem_of(clip, face, manifest, limits)) for clip in clips)
+
+
+def _look(
+    face: Face, clips: Sequence[_Clip], classifier: ClipClassifier, *, explain: bool
+) -> _Seen:
+    judged = [clip.frames for clip in clips if clip.problem is None]
+    crops = [face.crops[clip.start : clip.stop] for clip in judged]
+    if not explain:
+        return _Seen(classifier.logits(crops), ())
+    evidence = classifier.explain(crops)
+    logits = np.array([one.logits for one in evidence], np.float32).reshape(-1, 2)
+    return _Seen(logits, tuple(zip(judged, evidence, strict=True)))
+
+
 def _score(
-    face: Face, manifest: FacesManifest, classifier: ClipClassifier, limits: QualityLimits
+    face: Face,
+    clips: Sequence[_Clip],
+    seen: _Seen,
+    *,
+    video: VideoInfo,
+    card: ModelCard,
+    limits: QualityLimits,
 ) -> FaceResult:
-    card, frames = classifier.card, face.track.frames
-    clips = clips_to_classify(frames, card.clip_length, frame_step=manifest.frame_step)
-    problems = [_problem_of(clip, face, manifest, limits) for clip in clips]
-    usable = [clip for clip, problem in zip(clips, problems, strict=True) if problem is None]
-    logits = classifier.logits([face.crops[clip.start : clip.stop] for clip in usable])
-    probabilities = calibrated_probability(logits, card.temperature)
-    problem = problem_of_face(problems, [len(clip) for clip in clips], limits)
-    weights = [len(clip) for clip in usable]
+    frames = face.track.frames
+    probabilities = calibrated_probability(seen.logits, card.temperature)
+    problem = problem_of_face(
+        [clip.problem for clip in clips], [len(clip.frames) for clip in clips], limits
+    )
+    weights = [len(clip.frames) for clip in clips if clip.problem is None]
     found = iter(probabilities.tolist())
     return FaceResult(
         track_id=face.track.track_id,
         fake_probability=None if problem else face_probability(probabilities, weights),
         reason=problem,
         start_s=frames[0].time_s,
-        end_s=_end_of(frames[-1], manifest.video),
+        end_s=_end_of(frames[-1], video),
         segments=tuple(
             Segment(
-                start_s=frames[clip.start].time_s,
-                end_s=_end_of(frames[clip.stop - 1], manifest.video),
-                fake_probability=None if reason else next(found),
-                reason=reason,
+                start_s=frames[clip.frames.start].time_s,
+                end_s=_end_of(frames[clip.frames.stop - 1], video),
+                fake_probability=None if clip.problem else next(found),
+                reason=clip.problem,
             )
-            for clip, reason in zip(clips, problems, strict=True)
+            for clip in clips
         ),
         landmarks=face.track.landmarks,
     )

@@ -40,6 +40,15 @@ class InferenceSettings(BaseSettings):
     ] = "auto"
     batch_size: Annotated[int, Field(ge=1, description="Clips in one forward pass.")] = 4
     torch_threads: Annotated[int, Field(ge=0, description="0 lets torch decide.")] = 0
+    heatmaps_per_face: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=16,
+            description="Most heatmaps of each face, for callers who ask for them; with 0 such "
+            "requests are processed without.",
+        ),
+    ] = 4
     min_face_side: Annotated[
         float,
         Field(

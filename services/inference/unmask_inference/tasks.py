@@ -1,9 +1,23 @@
 """The inference stage: from stored face crops to a stored result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
-from unmask_shared.artifacts import FacesManifest, TrackManifest, faces_key, result_key
+from unmask_inference.classify import (
+    Face,
+    Judgement,
+    can_judge,
+    check_faces,
+    classify_faces,
+    unjudged,
+)
+from unmask_shared.artifacts import (
+    FacesManifest,
+    TrackManifest,
+    faces_key,
+    heatmaps_prefix,
+    record_key,
+    result_key,
+)
 from unmask_shared.errors import ObjectNotFound
 from unmask_shared.job_store import MARK_INFERRING, RedisJobStore, timings_of
 from unmask_shared.model.predict import ClipClassifier
@@ -12,7 +26,7 @@ from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
-from unmask_shared.videos import ModelRef, Status, VideoResult
+from unmask_shared.videos import ModelRef, Status, VideoRecord, VideoResult
 from unmask_shared.vision.crops import decode_crops
 
 PROGRESS_FROM, PROGRESS_TO = 0.55, 0.99
@@ -29,6 +43,7 @@ class FaceClassification:
         job_settings: JobSettings,
         choose_classifier: Callable[[], ClipClassifier],
         limits: QualityLimits,
+        heatmaps_per_face: int,
     ) -> None:
         """Prepare the stage.
 
@@ -38,11 +53,13 @@ class FaceClassification:
             job_settings: Leases and attempts.
             choose_classifier: Asked once for each job, which keeps what it is given.
             limits: What a face has to show so that it is judged.
+            heatmaps_per_face: Most heatmaps of each face, for callers who ask for them.
         """
         self._store = store
         self._jobs = jobs
         self._choose_classifier = choose_classifier
         self._limits = limits
+        self._heatmaps_per_face = heatmaps_per_face
         self._runner = StageRunner(
             store=store,
             jobs=jobs,
@@ -64,25 +81,44 @@ class FaceClassification:
         manifest = read_document(self._store, faces_key(video_id), FacesManifest)
         if manifest is None:
             raise ObjectNotFound(f"The face manifest of video {video_id} is gone.")
+        record = read_document(self._store, record_key(video_id), VideoRecord)
+        if record is None:
+            raise ObjectNotFound(f"The record of video {video_id} is gone.")
         # Whatever is activated from here on, one checkpoint judges the whole video.
         classifier = self._choose_classifier()
         card = classifier.card
         if can_judge(manifest, card):
             check_faces(manifest, card)
             faces = [self._fetch(track) for track in manifest.tracks]
-            result = classify_faces(manifest, faces, classifier, self._limits, report)
+            judgement = classify_faces(
+                video_id,
+                manifest,
+                faces,
+                classifier,
+                limits=self._limits,
+                heatmaps=self._heatmaps_per_face if record.options.heatmaps else 0,
+                on_progress=report,
+            )
         else:
-            result = unjudged(manifest)
+            judgement = Judgement(result=unjudged(manifest), pictures={})
         outcome = VideoResult(
             video_id=video_id,
             video=manifest.video,
             model=ModelRef(name=card.name, version=card.version),
-            result=result,
+            result=judgement.result,
             timings_ms=timings_of(self._jobs.get(video_id)),
         )
+        if record.options.heatmaps:
+            self._store_heatmaps(video_id, judgement.pictures)
         # The store is the truth: only what it holds is ever shown as completed.
         write_document(self._store, result_key(video_id), outcome)
         self._jobs.complete(video_id, outcome)
+
+    def _store_heatmaps(self, video_id: str, pictures: Mapping[str, bytes]) -> None:
+        # An attempt before this one may have drawn more, with another checkpoint.
+        self._store.delete_prefix(heatmaps_prefix(video_id))
+        for key, webp in pictures.items():
+            self._store.put(key, webp, content_type="image/webp")
 
     def _fetch(self, track: TrackManifest) -> Face:
         return Face(track=track, crops=decode_crops(self._store.get(track.crops)))

@@ -73,6 +73,7 @@ def build_app(
         job_settings=job_settings,
         choose_classifier=models.classifier,
         limits=settings.quality_limits(),
+        heatmaps_per_face=settings.heatmaps_per_face,
     )
     celery = make_celery(job_settings)
     register_stage(celery, CLASSIFY_FACES, classification.run)

@@ -87,9 +87,10 @@ def test_a_file_survives_any_cut_of_the_body(content: bytes, cuts: list[int]) ->
             "face_mode": st.sampled_from(["faces", "full_frame"]),
             "keep_faceless_frames": st.sampled_from(["true", "false"]),
             "landmark_overlays": st.sampled_from(["true", "false"]),
+            "heatmaps": st.sampled_from(["true", "false"]),
         },
     ),
-    place=st.integers(min_value=0, max_value=3),
+    place=st.integers(min_value=0, max_value=4),
     cuts=st.lists(st.integers(min_value=0, max_value=1000), max_size=12),
 )
 def test_options_are_read_before_and_behind_the_file_however_the_body_is_cut(

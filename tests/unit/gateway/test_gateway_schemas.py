@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from unmask_gateway.schemas import COMPLETED_EXAMPLE, FAILED_EXAMPLE, QUEUED_EXAMPLE, Video
-from unmask_shared.artifacts import VideoInfo, landmarks_key
+from unmask_shared.artifacts import BoundingBox, VideoInfo, heatmap_key, landmarks_key
 from unmask_shared.errors import NoVideoStream
 from unmask_shared.job_store import (
     MARK_ACCEPTED,
@@ -17,6 +17,7 @@ from unmask_shared.videos import (
     AnalysisOptions,
     FaceResult,
     Failure,
+    Heatmap,
     ModelRef,
     Result,
     Segment,
@@ -88,13 +89,26 @@ def test_a_result_brings_the_facts_of_the_video_and_paths_of_thumbnails() -> Non
     assert video.result.faces[0].thumbnail == f"/videos/{VIDEO_ID}/faces/3/thumbnail"
     assert video.result.faces[0].landmarks is None
     assert video.result.faces[0].segments == face.segments
-    pictured = face.model_copy(update={"landmarks": landmarks_key(VIDEO_ID, 3)})
+    box = BoundingBox(x=0, y=0, width=1, height=1)
+    heatmaps = tuple(
+        Heatmap(picture=heatmap_key(VIDEO_ID, 3, number), frame=number, time_s=number, box=box)
+        for number in (0, 1)
+    )
+    pictured = face.model_copy(
+        update={"landmarks": landmarks_key(VIDEO_ID, 3), "heatmaps": heatmaps}
+    )
     outcome = outcome.model_copy(
         update={"result": outcome.result.model_copy(update={"faces": (pictured,)})}
     )
     video = Video.of(state(status=Status.COMPLETED, progress=1.0, result=outcome))
     assert video.result is not None
     assert video.result.faces[0].landmarks == f"/videos/{VIDEO_ID}/faces/3/landmarks"
+    told = video.result.faces[0].heatmaps
+    assert [one.picture for one in told] == [
+        f"/videos/{VIDEO_ID}/heatmaps/3/0",
+        f"/videos/{VIDEO_ID}/heatmaps/3/1",
+    ]
+    assert [(one.frame, one.time_s, one.box) for one in told] == [(0, 0, box), (1, 1, box)]
 
 
 def test_a_failure_is_told_in_the_words_of_its_error() -> None:

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
+from unmask_inference.classify import (
+    Face,
+    Judgement,
+    can_judge,
+    check_faces,
+    classify_faces,
+    unjudged,
+)
 from unmask_inference.settings import InferenceSettings
 from unmask_shared.artifacts import (
     BoundingBox,
@@ -17,6 +24,7 @@ from unmask_shared.artifacts import (
     TrackManifest,
     VideoInfo,
     crops_key,
+    heatmap_key,
     landmarks_key,
     thumbnail_key,
 )
@@ -99,7 +107,9 @@ def classify(
         face.crops[blurred.start : blurred.stop] = 90
     manifest = make_manifest(classifier, *tracks, **changes)
     seen = progress if progress is not None else []
-    return classify_faces(manifest, faces, classifier, LIMITS, seen.append)
+    return classify_faces(
+        ID, manifest, faces, classifier, limits=LIMITS, heatmaps=0, on_progress=seen.append
+    ).result
 
 
 def test_a_video_without_faces_is_inconclusive(classifier: ClipClassifier) -> None:
@@ -247,7 +257,45 @@ def test_crops_cut_differently_from_the_training_are_refused(classifier: ClipCla
             check_faces(manifest.model_copy(update=change), card)
 
 
+def test_heatmaps_are_drawn_of_the_most_suspicious_segments_of_judged_faces(
+    classifier: ClipClassifier,
+) -> None:
+    large, small = make_track(0, list(range(48))), make_track(1, list(range(48)), side=40)
+    faces = [make_face(classifier, track) for track in (large, small)]
+    manifest = make_manifest(classifier, large, small)
+
+    def judge(heatmaps: int) -> Judgement:
+        return classify_faces(
+            ID,
+            manifest,
+            faces,
+            classifier,
+            limits=LIMITS,
+            heatmaps=heatmaps,
+            on_progress=lambda _fraction: None,
+        )
+
+    plain, drawn = judge(0), judge(2)
+    assert (plain.pictures, [face.heatmaps for face in plain.result.faces]) == ({}, [(), ()])
+    first, second = drawn.result.faces
+    assert second.heatmaps == ()
+    assert list(drawn.pictures) == [heatmap_key(ID, 0, 0), heatmap_key(ID, 0, 1)]
+    assert [one.picture for one in first.heatmaps] == list(drawn.pictures)
+    assert all(webp[:4] + webp[8:12] == b"RIFFWEBP" for webp in drawn.pictures.values())
+
+    suspicious = sorted(first.segments, key=lambda s: s.fake_probability or 0, reverse=True)
+    for heatmap, segment in zip(first.heatmaps, suspicious, strict=False):
+        assert segment.start_s <= heatmap.time_s < segment.end_s
+        assert heatmap.time_s == heatmap.frame / 25
+        assert heatmap.box == large.frames[heatmap.frame].box
+
+    scores = [[s.fake_probability for s in one.result.faces[0].segments] for one in (plain, drawn)]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-4)
+    assert drawn.result.verdict is plain.result.verdict
+
+
 def test_the_environment_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert InferenceSettings().heatmaps_per_face > 0
     assert InferenceSettings().quality_limits() == QualityLimits()
     for name, value in (
         ("FACE_SIDE", "60"),

@@ -30,6 +30,8 @@ def test_keys_are_what_other_services_and_stored_videos_rely_on() -> None:
     assert artifacts.crops_key(ID, 7) == f"videos/{ID}/faces/0007.zip"
     assert artifacts.thumbnail_key(ID, 7) == f"videos/{ID}/faces/0007.jpg"
     assert artifacts.landmarks_key(ID, 7) == f"videos/{ID}/faces/0007-landmarks.png"
+    assert artifacts.heatmap_key(ID, 7, 2) == f"videos/{ID}/heatmaps/0007-02.webp"
+    assert artifacts.heatmap_key(ID, 7, 2).startswith(artifacts.heatmaps_prefix(ID))
     assert artifacts.result_key(ID) == f"videos/{ID}/result.json"
     assert artifacts.failure_key(ID) == f"videos/{ID}/failure.json"
 
@@ -45,6 +47,8 @@ def test_all_keys_of_a_video_are_possible_different_and_below_its_prefix(track: 
         artifacts.crops_key(ID, track),
         artifacts.thumbnail_key(ID, track),
         artifacts.landmarks_key(ID, track),
+        artifacts.heatmap_key(ID, track, 0),
+        artifacts.heatmap_key(ID, track, 1),
         artifacts.crops_key(ID, track + 1),
     ]
     assert len(set(keys)) == len(keys)

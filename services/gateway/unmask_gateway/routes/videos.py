@@ -98,6 +98,9 @@ async def parse_video_id(
 
 VideoId = Annotated[str, Depends(parse_video_id)]
 TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")]
+HeatmapNumber = Annotated[
+    int, Path(ge=0, le=99, description="Position among the heatmaps of the face.")
+]
 
 
 def make_videos_router(
@@ -198,6 +201,20 @@ def make_videos_router(
         commercial use.
         """
         return _picture(lookup.landmarks(video_id, track_id), "image/png")
+
+    @router.get(
+        "/{video_id}/heatmaps/{track_id}/{number}",
+        summary="Where the network saw signs of a forgery",
+        response_class=Response,
+        responses=_picture_responses("image/webp"),
+    )
+    def get_heatmap(video_id: VideoId, track_id: TrackId, number: HeatmapNumber) -> Response:
+        """A WebP picture of a face, there once the video is judged if `heatmaps` was asked for.
+
+        The face is grey, and the brighter a place is coloured, the more it speaks for a forgery
+        (Grad-CAM); 1 on its scale is the strongest evidence in its segment, for or against.
+        """
+        return _picture(lookup.heatmap(video_id, track_id, number), "image/webp")
 
     return router
 

@@ -125,6 +125,28 @@ function drawFace(face, { source, options }) {
   item.querySelector("p").textContent = `Seen from ${clock(face.start_s)} to ${clock(face.end_s)}`;
   const length = Math.max(source.duration_s ?? 0, face.end_s, 0.001);
   item.querySelector("ol").replaceChildren(...face.segments.map((part) => drawSegment(part, length)));
+  if (face.heatmaps.length > 0) {
+    item.querySelector(".heatmaps-note").hidden = false;
+    const list = item.querySelector(".heatmaps");
+    list.hidden = false;
+    list.replaceChildren(...face.heatmaps.map((heatmap) => drawHeatmap(heatmap, name)));
+  }
+  return item;
+}
+
+function drawHeatmap({ picture, time_s: time }, name) {
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  const image = document.createElement("img");
+  const caption = document.createElement("span");
+  link.href = picture;
+  image.src = picture;
+  image.width = image.height = 96;
+  image.loading = "lazy";
+  image.alt = `Heatmap of ${name} at ${clock(time)}, in full size`;
+  caption.textContent = clock(time);
+  link.append(image);
+  item.append(link, caption);
   return item;
 }
 
