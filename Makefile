@@ -11,7 +11,8 @@ DEMO_MEDIA := .cache/demo
 COMPOSE ?= docker compose
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve test lint format bench compose-build compose-up compose-down test-compose
+.PHONY: install demo serve test lint format bench default-checkpoint compose-build compose-up \
+        compose-down test-compose
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed
@@ -46,6 +47,10 @@ lint: install
 
 bench: install
 	$(BIN)/python bench/preprocessing.py
+
+# From MATERIAL=DIR to models/default, in hours: see docs/training.md.
+default-checkpoint: install
+	$(MAKE) -f experiments/default.mk PYTHON=$(BIN)/python
 
 format: install
 	$(BIN)/ruff check --fix .
