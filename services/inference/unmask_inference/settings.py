@@ -20,8 +20,7 @@ class InferenceSettings(BaseSettings):
         Path,
         Field(
             description="Folder with card.json and weights: the checkpoint that judges as long as "
-            "none is activated in the registry. Others have to judge what it judges (face mode, "
-            "margin)."
+            "none is activated in the registry. Others have to judge what it judges (face mode)."
         ),
     ] = Path("models/default")
     model_poll_s: Annotated[
@@ -34,6 +33,10 @@ class InferenceSettings(BaseSettings):
             description="Side of the preprocessor's crops: published checkpoints of another one "
             "are refused. By default that of the checkpoint in `model_dir`.",
         ),
+    ] = None
+    crop_margin: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="The same for their margin."),
     ] = None
     device: Annotated[
         str, Field(description="`auto` (CUDA when there is one), `cpu` or `cuda`.")

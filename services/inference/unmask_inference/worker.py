@@ -44,6 +44,8 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
     form = CropForm.of(built_in.card)
     if settings.crop_size is not None:
         form = replace(form, size=settings.crop_size)
+    if settings.crop_margin is not None:
+        form = replace(form, margin=settings.crop_margin)
     store = make_object_store(store_settings)
     registry = ModelRegistry(store)
     models = ModelInUse(

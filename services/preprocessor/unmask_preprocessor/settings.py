@@ -29,6 +29,15 @@ class PreprocessorSettings(BaseSettings):
     crop_size: Annotated[
         int, Field(ge=32, le=256, description="Side of the crops: the checkpoint's input size.")
     ] = _DEFAULTS.crop_size
+    crop_margin: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Context on each side of the square from hairline to chin, as a share of "
+            "it: the checkpoint's.",
+        ),
+    ] = _DEFAULTS.crop_margin
     sampling: Annotated[
         SamplingPolicy,
         Field(
@@ -81,6 +90,7 @@ class PreprocessorSettings(BaseSettings):
             detector=self.face_detector,
             yunet_model=self.yunet_model,
             crop_size=self.crop_size,
+            crop_margin=self.crop_margin,
             sampling=self.sampling,
             clip_length=self.clip_length,
             max_clips=self.max_clips,

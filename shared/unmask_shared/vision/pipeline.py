@@ -71,8 +71,8 @@ class VisionSettings:
     detection_every: int = 5
     max_faces: int = 8
     smallest_face: int = 32
-    crop_size: int = 112
-    crop_margin: float = 0.15
+    crop_size: int = 144
+    crop_margin: float = 0.05
     sampling: SamplingPolicy = "clips"
     clip_length: int = 16
     clip_period_s: float = 2.0

@@ -50,7 +50,20 @@ def test_published_models_have_to_fit_the_crop_size_that_is_set(
     registry.activate(NAME, "2")
     versions = [
         load_models(settings(crop_size=size), store_settings).classifier().card.version
-        for size in (96, 112, None)
+        for size in (96, 128, None)
+    ]
+    assert versions == ["2", SHIPPED, SHIPPED]
+
+
+def test_published_models_have_to_fit_the_crop_margin_that_is_set(
+    registry: ModelRegistry, store_settings: StoreSettings, tmp_path: Path
+) -> None:
+    wide = copy_checkpoint(tmp_path / "wide", version="2", crop_margin=0.4)
+    publish_unchecked(registry, wide, "2")
+    registry.activate(NAME, "2")
+    versions = [
+        load_models(settings(crop_margin=margin), store_settings).classifier().card.version
+        for margin in (0.4, 0.3, None)
     ]
     assert versions == ["2", SHIPPED, SHIPPED]
 

@@ -1,5 +1,6 @@
 """Faces of still pictures: the same crops as those of videos, whatever the picture is cut to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from unmask_shared.vision.align import template
 from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 from unmask_shared.vision.stills import extract_still, frame_of
 
-SETTINGS = VisionSettings()
+SETTINGS = VisionSettings(crop_size=112, crop_margin=0.15)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -104,6 +105,6 @@ def test_large_photographs_are_shrunk_and_keep_their_face() -> None:
 
 
 def test_whole_pictures_can_take_the_place_of_faces() -> None:
-    settings = VisionSettings(face_mode="full_frame", keep_faceless_frames=True)
+    settings = replace(SETTINGS, face_mode="full_frame", keep_faceless_frames=True)
     (track,) = extract_still(png(PICTURE), settings).tracks
     assert difference(track.crops[0], cv2.resize(PICTURE, (112, 112))) < 8
