@@ -143,7 +143,7 @@ def test_a_calibrated_and_measured_checkpoint_arrives(finished):
 
     assert card.name == "resnet-lstm"
     assert (card.input_size, card.crop_margin) == (SIZE, MARGIN)
-    assert {"calibration", "test own", "test dfdc"} <= {row.split for row in card.evaluations}
+    assert {"val", "test own", "test dfdc"} <= {row.split for row in card.evaluations}
     assert card.thresholds.real_below < card.thresholds.fake_above
     assert any(name.startswith("figures/evaluation/") for name in card.figures)
     assert all((finished.to / name).is_file() for name in card.figures)
