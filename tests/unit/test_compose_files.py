@@ -20,6 +20,7 @@ from unmask_trainer.service.settings import TrainerSettings
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+FROM_THE_CHECKPOINT = {("inference", "UNMASK_CROP_SIZE"), ("inference", "UNMASK_CROP_MARGIN")}
 OURS = ("gateway", "preprocessor", "inference", "trainer")
 FOREIGN = ("redis", "minio", "seaweedfs")
 VOLUME_OWNERS = ("minio-volume", "seaweedfs-volume")
@@ -286,8 +287,8 @@ def test_defaults_of_a_worker_are_those_of_its_settings(
         name: re.fullmatch(rf"\$\{{{name}:-(.*)}}", value)
         for name, value in SERVICES[service]["environment"].items()
         if name.removeprefix("UNMASK_").lower() in settings.model_fields
-        # By default the inference worker takes it from the checkpoint.
-        and (service, name) != ("inference", "UNMASK_CROP_SIZE")
+        # By default the inference worker takes them from the checkpoint.
+        and (service, name) not in FROM_THE_CHECKPOINT
     }
     assert len(defaults) >= least
     given = {name: match and match[1] for name, match in defaults.items()}

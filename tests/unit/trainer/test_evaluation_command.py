@@ -160,7 +160,10 @@ def test_the_checkpoint_can_be_given_as_an_option_and_the_outcome_is_printed(
         ([str(MODEL), "--resamples", "5"], "--resamples 5 is too few"),
         ([str(MODEL), "--robustness", "-1"], "--robustness -1"),
         ([str(MODEL), "--heatmaps", "-1"], "--heatmaps -1"),
-        ([str(MODEL), "--by", "age"], "has the column age; there are circle, clip, id"),
+        (
+            [str(MODEL), "--by", "age"],
+            "has the column age; there are apparent_skin, circle, clip, id",
+        ),
         ([str(MODEL), "--split", "test"], "has no split test; its metadata names none"),
     ],
 )

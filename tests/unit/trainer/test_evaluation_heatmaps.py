@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from unmask_shared.model.checkpoint import load_checkpoint
+from unmask_shared.model.checkpoint import load_card, load_checkpoint
 from unmask_shared.model.evidence import ClipEvidence
 from unmask_shared.model.predict import ClipClassifier
 from unmask_trainer.datasets.faces import FaceClips
@@ -16,7 +16,7 @@ from unmask_trainer.evaluation.samples import Facts
 from unmask_trainer.evaluation.scoring import ScoredVideo
 
 MODEL = Path(__file__).parents[3] / "models" / "default"
-SIDE = 112
+SIDE = load_card(MODEL).input_size
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_crops_that_are_there_are_nothing_to_speak_of_even_without_the_videos(fo
     ("change", "made", "asked"),
     [
         ({"crop_size": 48}, f"{SIDE} px, margin M", "48 px, margin M"),
-        ({"crop_margin": 0.05}, f"{SIDE} px, margin M", f"{SIDE} px, margin 0.05"),
+        ({"crop_margin": 0.3}, f"{SIDE} px, margin M", f"{SIDE} px, margin 0.3"),
         (
             {"clip_length": 4},
             f"{SIDE} px, margin M, {FRAMES} frames a clip",
