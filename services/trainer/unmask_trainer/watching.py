@@ -1,14 +1,12 @@
 """Shows on a terminal how a training run goes."""
 
-from types import TracebackType
-from typing import Self
-
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
+from unmask_shared.closing import Closing
 from unmask_trainer.training.records import EpochRecord
 
 
-class TerminalWatcher:
+class TerminalWatcher(Closing):
     """A bar for each epoch, and a line when it is done."""
 
     def __init__(self, *, shown: bool = True) -> None:
@@ -19,17 +17,6 @@ class TerminalWatcher:
         """
         self._shown = shown
         self._bar: tqdm | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
 
     def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:
         """Move the bar."""
@@ -43,11 +30,12 @@ class TerminalWatcher:
 
     def on_epoch(self, record: EpochRecord) -> None:
         """Replace the bar by a line."""
-        self._close()
+        self.close()
         if self._shown:
             tqdm.write(record.line())
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
+from unmask_shared.closing import Closing
 from unmask_trainer.service.documents import Phase, TrainingProgress
 from unmask_trainer.service.exchange import (
     END_FILE,
@@ -22,7 +22,7 @@ from unmask_trainer.service.exchange import (
 _MODULE: Final = "unmask_trainer.service.process"
 
 
-class TrainingChild:
+class TrainingChild(Closing):
     """Starts the process, gives it orders, and sees to it that nothing of it is left."""
 
     def __init__(self, run_id: str, folder: Path) -> None:
@@ -50,12 +50,8 @@ class TrainingChild:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Kill what is left of it."""
         self.kill()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
