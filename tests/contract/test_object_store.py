@@ -1,5 +1,6 @@
 """What every object store promises, held against the local folder and a real S3 server."""
 
+import errno
 import hashlib
 import os
 import random
@@ -138,6 +139,38 @@ def test_neither_a_missing_key_nor_the_folder_of_others_exists(store: ObjectStor
     assert not store.exists("videos/1/there/below")
 
 
+def test_a_copy_is_an_object_of_its_own(store: ObjectStore) -> None:
+    reader = Reader(PART + 1000)
+    store.put_stream("videos/1/source", reader, content_type="video/mp4")
+    store.put("videos/2/source", b"before", content_type=BYTES)
+    for _ in range(2):  # it may be made again
+        store.copy("videos/1/source", "videos/2/source")
+    assert hashlib.sha256(store.get("videos/2/source")).hexdigest() == reader.sha256
+    store.put("videos/1/source", b"changed", content_type=BYTES)
+    store.delete_prefix("videos/1/")
+    assert hashlib.sha256(store.get("videos/2/source")).hexdigest() == reader.sha256
+    assert list(store.keys("")) == ["videos/2/source"]
+
+
+def test_copying_what_is_not_there_leaves_the_target_as_it_was(store: ObjectStore) -> None:
+    store.put("videos/2/source", b"before", content_type=BYTES)
+    with pytest.raises(ObjectNotFound, match="'videos/1/source'"):
+        store.copy("videos/1/source", "videos/2/source")
+    assert store.get("videos/2/source") == b"before"
+
+
+def test_a_local_folder_that_knows_no_second_names_copies_the_bytes(
+    local_store: LocalObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    local_store.put("a", b"x" * 3_000_000, content_type=BYTES)
+    local_store.copy("a", "b/c")
+    assert local_store.get("b/c") == local_store.get("a")
+
+
 # --- streams that fail -----------------------------------------------------------------------
 
 
@@ -240,6 +273,8 @@ def test_what_cannot_be_a_key_is_refused_by_every_method(
         lambda: store.put_stream(key, Reader(1), content_type=BYTES),
         lambda: store.get(key),
         lambda: store.exists(key),
+        lambda: store.copy(key, "a"),
+        lambda: store.copy("a", key),
         lambda: store.download(key, tmp_path / "file"),
     ):
         with pytest.raises(ValueError, match="not an object key"):
@@ -311,6 +346,7 @@ CALLS: dict[str, Callable[[ObjectStore, Path], object]] = {
     "put_stream": lambda store, path: store.put_stream("a", Reader(100), content_type=BYTES),
     "get": lambda store, path: store.get("a"),
     "download": lambda store, path: store.download("a", path / "file"),
+    "copy": lambda store, path: store.copy("a", "b"),
     "exists": lambda store, path: store.exists("a"),
     "keys": lambda store, path: list(store.keys("")),
     "delete_prefix": lambda store, path: store.delete_prefix("a"),

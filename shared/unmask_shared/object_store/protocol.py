@@ -36,6 +36,12 @@ class ObjectStore(Protocol):
     def download(self, key: str, path: Path) -> None:
         """Write the object to a local file with bounded memory; raises `OSError` of that file."""
 
+    def copy(self, source: str, target: str) -> None:
+        """Store an object under another key too, without its bytes passing through this process.
+
+        Each of the two can be replaced and erased for itself.
+        """
+
     def exists(self, key: str) -> bool:
         """Whether the key holds an object."""
 

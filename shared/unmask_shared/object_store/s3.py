@@ -9,6 +9,7 @@ from typing import BinaryIO, Self, cast
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import CopySource
 from minio.error import MinioException, S3Error
 from urllib3.connectionpool import ConnectionPool
 
@@ -94,6 +95,11 @@ class S3ObjectStore:
         """Write the object to a local file with bounded memory."""
         with _translated(check_key(key)):
             self._client.fget_object(self._bucket, key, str(path))
+
+    def copy(self, source: str, target: str) -> None:
+        """Let the server copy an object, in parts if it is larger than one request may copy."""
+        with _translated(check_key(target)), _translated(check_key(source)):
+            self._client.copy_object(self._bucket, target, CopySource(self._bucket, source))
 
     def exists(self, key: str) -> bool:
         """Whether the key holds an object."""
