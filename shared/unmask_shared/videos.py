@@ -109,6 +109,10 @@ class VideoRecord(_Document):
     created_at: datetime
     upload: Upload
     options: AnalysisOptions = AnalysisOptions()
+    owner: Annotated[
+        str | None,
+        Field(description="Id of the API key that it came with; None where none was asked for."),
+    ] = None
 
 
 class Segment(_Document):
