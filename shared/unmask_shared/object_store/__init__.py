@@ -1,11 +1,18 @@
 """Where the bytes live: an S3 bucket, or a local folder with the same behaviour."""
 
 from unmask_shared.object_store.local import LocalObjectStore
-from unmask_shared.object_store.protocol import ByteStream, ObjectStore
+from unmask_shared.object_store.protocol import ByteStream, ObjectEntry, ObjectStore
 from unmask_shared.object_store.s3 import S3ObjectStore, make_s3_store
 from unmask_shared.settings import StoreSettings
 
-__all__ = ["ByteStream", "LocalObjectStore", "ObjectStore", "S3ObjectStore", "make_object_store"]
+__all__ = [
+    "ByteStream",
+    "LocalObjectStore",
+    "ObjectEntry",
+    "ObjectStore",
+    "S3ObjectStore",
+    "make_object_store",
+]
 
 
 def make_object_store(settings: StoreSettings) -> ObjectStore:

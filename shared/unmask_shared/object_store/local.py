@@ -1,5 +1,6 @@
 """An object store in a folder."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -8,10 +9,16 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
-from unmask_shared.object_store.protocol import ByteStream, check_key, check_prefix
+from unmask_shared.object_store.protocol import (
+    ByteStream,
+    ObjectEntry,
+    check_key,
+    check_prefix,
+)
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -28,6 +35,7 @@ class LocalObjectStore:
     def __init__(self, root: Path) -> None:
         self._objects = root / "objects"
         self._incoming = root / "incoming"
+        self._creating = root / "creating.lock"
         with self._writing():
             for folder in (self._objects, self._incoming):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +44,14 @@ class LocalObjectStore:
     def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 - S3 needs it
         """Store the bytes, replacing what was there."""
         self._commit(key, [data])
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> bool:  # noqa: ARG002
+        """Store the bytes if the key holds nothing."""
+        if self._commit(key, [data], only_if_free=True):
+            return True
+        with suppress(ObjectNotFound):  # erased meanwhile
+            return self.get(key) == data
+        return False
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:  # noqa: ARG002
         """Store a stream of unknown length with bounded memory."""
@@ -96,6 +112,17 @@ class LocalObjectStore:
         )
         yield from sorted(key for key in found if key.startswith(prefix))
 
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+        """Yield what is known of every object whose key begins with the prefix."""
+        for key in self.keys(prefix):
+            with suppress(ObjectNotFound), self._reading(key):  # deleted meanwhile
+                state = self._path(key).stat()
+                yield ObjectEntry(
+                    key=key,
+                    bytes=state.st_size,
+                    modified_at=datetime.fromtimestamp(state.st_mtime, UTC),
+                )
+
     def delete_prefix(self, prefix: str) -> None:
         """Erase every object whose key begins with the prefix, and folders left empty."""
         for key in list(self.keys(prefix)):
@@ -116,8 +143,12 @@ class LocalObjectStore:
     def _path(self, key: str) -> Path:
         return self._objects / check_key(key)
 
-    def _commit(self, key: str, chunks: Iterable[bytes]) -> None:
-        """Fill a temporary file and move it into place once it is safely on disk."""
+    def _commit(self, key: str, chunks: Iterable[bytes], *, only_if_free: bool = False) -> bool:
+        """Fill a temporary file and move it into place once it is safely on disk.
+
+        Returns:
+            Whether it was moved: False if the place has to be free and is not.
+        """
         path = self._path(key)
         with self._writing():
             descriptor, name = tempfile.mkstemp(dir=self._incoming)
@@ -132,9 +163,21 @@ class LocalObjectStore:
             finally:
                 os.close(descriptor)
             with self._writing():
+                if only_if_free:
+                    return self._move_if_free(incoming, path)
                 self._move(incoming, path)
+                return True
         finally:
             incoming.unlink(missing_ok=True)
+
+    def _move_if_free(self, incoming: Path, path: Path) -> bool:
+        # Not every file system has a move that fails where there is a file already.
+        with self._creating.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return False
+            self._move(incoming, path)
+            return True
 
     def _move(self, incoming: Path, path: Path) -> None:
         for attempt in range(1, _MOVE_ATTEMPTS + 1):

@@ -1,6 +1,8 @@
 """What an object store does, and which keys it takes."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +12,21 @@ class ByteStream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return exactly `size` bytes, fewer only at the end; an error aborts the transfer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectEntry:
+    """What a listing says of one object.
+
+    Attributes:
+        key: Where it lies.
+        bytes: Its size.
+        modified_at: When it was stored, by the store's clock.
+    """
+
+    key: str
+    bytes: int
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -26,6 +43,13 @@ class ObjectStore(Protocol):
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store the bytes, replacing what was there."""
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> bool:
+        """Store the bytes if the key holds nothing; of several at the same time one succeeds.
+
+        Returns:
+            Whether the key holds these bytes now: True also for whoever comes with the same.
+        """
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
         """Store a stream of unknown length with bounded memory; errors of the stream pass."""
@@ -51,6 +75,9 @@ class ObjectStore(Protocol):
         Folders whose names are equally long, as those of videos are, come in order. Of others that
         cannot be said: `a/2` sorts behind `a.json`, but SeaweedFS lists what is in `a` first.
         """
+
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+        """Yield what is known of every object whose key begins with the prefix."""
 
     def delete_prefix(self, prefix: str) -> None:
         """Erase every object whose key begins with the prefix."""

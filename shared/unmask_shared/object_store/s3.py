@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -14,7 +14,13 @@ from minio.error import MinioException, S3Error
 from urllib3.connectionpool import ConnectionPool
 
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
-from unmask_shared.object_store.protocol import ByteStream, check_key, check_prefix
+from unmask_shared.object_store.protocol import (
+    ByteStream,
+    ObjectEntry,
+    check_key,
+    check_prefix,
+)
+from unmask_shared.object_store.s3_requests import SignedRequests
 from unmask_shared.settings import StoreSettings
 
 # S3 wants at least 5 MiB a part and at most 10,000 parts: 8 MiB allow objects of 80 GB, and one
@@ -58,14 +64,32 @@ _BUCKET_IS_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 class S3ObjectStore:
     """An object store in one bucket of any S3-compatible server."""
 
-    def __init__(self, client: Minio, bucket: str) -> None:
+    def __init__(self, client: Minio, bucket: str, http: urllib3.PoolManager) -> None:
+        """Use one bucket.
+
+        Args:
+            client: Knows the endpoint and the credentials.
+            bucket: Its name.
+            http: Sends requests that the client has no method for.
+        """
         self._client = client
         self._bucket = bucket
+        self._signed = SignedRequests(client, bucket, http)
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store the bytes, replacing what was there."""
         with _translated(check_key(key)):
             self._client.put_object(self._bucket, key, io.BytesIO(data), len(data), content_type)
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> bool:
+        """Store the bytes if the key holds nothing, which the server has to see to."""
+        with _translated(check_key(key)):
+            if self._signed.put_if_free(key, data, content_type=content_type):
+                return True
+            # Perhaps it was this request that stored them, and its first answer got lost.
+            with suppress(ObjectNotFound):  # erased meanwhile
+                return self.get(key) == data
+            return False
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
         """Store a stream of unknown length as a multipart upload, aborted on any error."""
@@ -120,6 +144,14 @@ class S3ObjectStore:
             for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 yield item.object_name
 
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+        """Yield what is known of every object whose key begins with the prefix."""
+        with _translated(check_prefix(prefix)):
+            for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                yield ObjectEntry(
+                    key=item.object_name, bytes=item.size, modified_at=item.last_modified
+                )
+
     def delete_prefix(self, prefix: str) -> None:
         """Erase every object whose key begins with the prefix."""
         with _translated(check_prefix(prefix)):
@@ -141,15 +173,16 @@ class S3ObjectStore:
 
 def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
     """Build the store without touching the network."""
+    http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16)
     client = Minio(
         settings.s3_endpoint,
         access_key=settings.s3_access_key.get_secret_value(),
         secret_key=settings.s3_secret_key.get_secret_value(),
         region=settings.s3_region,
         secure=settings.s3_secure,
-        http_client=urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16),
+        http_client=http,
     )
-    return S3ObjectStore(client, settings.s3_bucket)
+    return S3ObjectStore(client, settings.s3_bucket, http)
 
 
 @contextmanager
