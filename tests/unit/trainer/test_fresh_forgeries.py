@@ -34,7 +34,7 @@ def test_a_fresh_forgery_changes_what_its_masks_say_and_nothing_else(faces, meth
         assert (forged.crops != crops)[forged.masks > 0.2].any()
 
 
-def test_a_single_crop_can_be_forged_by_every_method(faces):
+def test_a_single_crop_can_be_forged_by_every_method_but_flicker(faces):
     fresh = FreshForgeries(faces, margin=MARGIN)
     crop = np.array(faces[0].load()[:1])
     seen = set()
@@ -44,7 +44,7 @@ def test_a_single_crop_can_be_forged_by_every_method(faces):
         assert not np.array_equal(forged.crops, crop)
         seen.add(forged.method.split(".")[0])
 
-    assert seen == set(METHODS)
+    assert seen == set(METHODS) - {"flicker"}
 
 
 def test_a_fresh_forgery_repeats_with_its_seed(faces):
@@ -80,7 +80,7 @@ def test_someone_alone_gets_the_methods_that_need_nobody_else(tmp_path):
     fresh = FreshForgeries(faces, margin=MARGIN)
     swaps = FreshForgeries(faces, margin=MARGIN, methods={"face_swap": 1.0})
 
-    seen = {forged_by(fresh, faces[0], seed)[1].method.split(".")[0] for seed in range(40)}
+    seen = {forged_by(fresh, faces[0], seed)[1].method.split(".")[0] for seed in range(60)}
 
     assert seen == set(METHODS) - {"face_swap"}
     with pytest.raises(InvalidRequest, match="two people"):

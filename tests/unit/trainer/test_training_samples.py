@@ -106,6 +106,23 @@ def test_windows_move_with_the_seed_and_stay_within_the_clip(tmp_path):
     assert len(starts) > 3
 
 
+def test_every_other_frame_is_shown_of_clips_that_are_long_enough(tmp_path):
+    faces = labelled_crops(tmp_path, people=1, frames=12, side=SIDE, clips=((0, 8), (8, 12)))
+    samples = make(faces, augmentation=QUIET.model_copy(update={"skip": 0.5}))
+    stored = np.array(samples.units[0].real.faces.load())
+
+    seen = set()
+    for epoch in range(16):
+        for real, fake in draws(samples, epoch=epoch):
+            shown = samples[real].crops
+            places = [int(np.abs(stored - crop).sum(axis=(1, 2, 3)).argmin()) for crop in shown]
+            assert len(samples[fake].crops) == len(shown) == 4
+            assert places[-1] < (8 if places[0] < 8 else 12)
+            seen.add((places[0] < 8, *np.diff(places).tolist()))
+
+    assert seen == {(True, 1, 1, 1), (True, 2, 2, 2), (False, 1, 1, 1)}
+
+
 def test_where_a_stored_clip_was_forged_is_not_known(faces):
     samples = make(faces)
     (real, fake), *_ = draws(samples)

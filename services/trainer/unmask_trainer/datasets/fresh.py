@@ -88,11 +88,12 @@ class FreshForgeries:
             rng: Source of randomness.
 
         Raises:
-            InvalidRequest: Only methods that need a donor are wanted, and there is nobody else.
+            InvalidRequest: Only methods are wanted that need a donor or several frames, and there
+                is nobody else, or a single frame.
         """
         clip = self._clip(crops)
         others = len(self._persons) - (person in self._lenders)
-        method = draw_method(self._weights, rng, has_donor=others > 0)
+        method = draw_method(self._weights, rng, has_donor=others > 0, has_motion=len(crops) > 1)
         donor = self.draw_donor(person, len(crops), rng) if others > 0 else None
         material = Material(clip=clip, donor=donor, textures=self._textures)
         forgery = draw_forgery(method, material, rng)

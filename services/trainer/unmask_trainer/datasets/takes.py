@@ -153,7 +153,9 @@ def make_forgery(
     if journal.exists():
         return _FORGED.validate_json(journal.read_bytes())
     rng = _rng(take, settings, f"forgery {number}")
-    method = methods.draw_method(settings.methods, rng, has_donor=bool(lenders))
+    method = methods.draw_method(
+        settings.methods, rng, has_donor=bool(lenders), has_motion=len(followed.landmarks) > 1
+    )
     lender = lenders[int(rng.integers(len(lenders)))] if lenders else None
     uses_lender = lender is not None and methods.METHODS[method].takes_donor
     clip = _clip(take, followed, settings)

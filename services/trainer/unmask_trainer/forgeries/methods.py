@@ -12,6 +12,7 @@ from unmask_trainer.forgeries.blending import AlteredCopy
 from unmask_trainer.forgeries.clips import FaceClip, Forgery
 from unmask_trainer.forgeries.face_shape import find_shape
 from unmask_trainer.forgeries.face_swap import FaceSwap
+from unmask_trainer.forgeries.flicker import Flicker
 from unmask_trainer.forgeries.mouth import MouthOfAnotherMoment, MouthWarp
 from unmask_trainer.forgeries.network import NetworkFace, Paste
 from unmask_trainer.forgeries.recipes import draw_recipe
@@ -64,6 +65,12 @@ def _box_paste(material: Material, rng: np.random.Generator) -> Forgery:
     return NetworkFace(material.clip, rng, paste=paste, textures=material.textures)
 
 
+def _flicker(material: Material, rng: np.random.Generator) -> Forgery:
+    if len(material.clip) < 2:
+        raise ValueError("flicker needs several frames, and there is one")
+    return Flicker(len(material.clip), rng)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """A way to forge.
@@ -72,6 +79,7 @@ class Method:
         weight: How often it is drawn unless somebody says otherwise, beside the others.
         takes_donor: Whether another person's face can be used.
         needs_donor: Whether there is no forgery without one.
+        needs_motion: Whether there is no forgery of a single frame.
         uses_textures: Whether it can use what other people's faces are made of.
         draw: Draws one forgery of a clip.
     """
@@ -80,6 +88,7 @@ class Method:
     draw: Callable[[Material, np.random.Generator], Forgery]
     takes_donor: bool = False
     needs_donor: bool = False
+    needs_motion: bool = False
     uses_textures: bool = False
 
 
@@ -90,6 +99,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "mouth_reenactment": Method(weight=0.15, draw=_mouth),
         "network": Method(weight=0.15, draw=_network, takes_donor=True, uses_textures=True),
         "box_paste": Method(weight=0.1, draw=_box_paste, uses_textures=True),
+        "flicker": Method(weight=0.1, draw=_flicker, needs_motion=True),
     }
 )
 DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
@@ -112,26 +122,30 @@ def check_weights(weights: Mapping[str, float]) -> None:
 
 
 def can_draw(weights: Mapping[str, float], *, has_donor: bool) -> bool:
-    """Whether one of the methods with a weight can be used."""
-    return bool(_open_to(weights, has_donor=has_donor))
+    """Whether one of the methods with a weight can be used on a clip of several frames."""
+    return bool(_open_to(weights, has_donor=has_donor, has_motion=True))
 
 
-def draw_method(weights: Mapping[str, float], rng: np.random.Generator, *, has_donor: bool) -> str:
+def draw_method(
+    weights: Mapping[str, float], rng: np.random.Generator, *, has_donor: bool, has_motion: bool
+) -> str:
     """Draw a method's name.
 
     Args:
         weights: By name; see `check_weights`.
         rng: Source of randomness.
         has_donor: Whether there is another person's face.
+        has_motion: Whether there is more than one frame.
 
     Raises:
-        InvalidRequest: Only methods that need a donor are wanted, and there is none.
+        InvalidRequest: Only methods are wanted that need a donor or several frames, and there is
+            none, or a single one.
     """
-    open_to = _open_to(weights, has_donor=has_donor)
+    open_to = _open_to(weights, has_donor=has_donor, has_motion=has_motion)
     if not open_to:
         raise InvalidRequest(
-            f"the methods {', '.join(weights)} need faces of at least two people: add footage of "
-            "others, or methods that need nobody else"
+            f"the methods {', '.join(weights)} need {_lacking(has_donor, has_motion)}, or methods "
+            "that do without"
         )
     shares = np.array(list(open_to.values()))
     return str(rng.choice(list(open_to), p=shares / shares.sum()))
@@ -142,9 +156,18 @@ def draw_forgery(method: str, material: Material, rng: np.random.Generator) -> F
     return METHODS[method].draw(material, rng)
 
 
-def _open_to(weights: Mapping[str, float], *, has_donor: bool) -> dict[str, float]:
+def _open_to(
+    weights: Mapping[str, float], *, has_donor: bool, has_motion: bool
+) -> dict[str, float]:
     return {
         name: weight
         for name, weight in sorted(weights.items())
-        if weight > 0 and (has_donor or not METHODS[name].needs_donor)
+        if weight > 0
+        and (has_donor or not METHODS[name].needs_donor)
+        and (has_motion or not METHODS[name].needs_motion)
     }
+
+
+def _lacking(has_donor: bool, has_motion: bool) -> str:
+    lacking = [] if has_donor else ["faces of at least two people"]
+    return " and ".join(lacking if has_motion else [*lacking, "clips of several frames"])

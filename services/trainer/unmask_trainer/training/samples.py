@@ -98,8 +98,8 @@ class Samples(Dataset[Sample]):
         settings = self._settings
         unit, shared = self.units[draw.unit], np.random.default_rng(draw.seed)
         source = draw.stored or _real(unit)
-        place = 0.5 if settings.augmentation is None else float(shared.random())
-        crops = source.window(settings.window, place)
+        place, step = _place(settings.augmentation, shared)
+        crops = source.window(settings.window, place, step=step)
         if len(crops) == 1 and settings.window > 1:
             crops = animate_still(crops[0], settings.window, shared, margin=settings.margin)
         mask = np.zeros(crops.shape[1:3], np.float32)
@@ -136,6 +136,16 @@ def collate(samples: Sequence[Sample]) -> Batch:
         masks=torch.from_numpy(np.stack([sample.mask for sample in samples])),
         units=torch.tensor([sample.unit for sample in samples], dtype=torch.int64),
     )
+
+
+def _place(
+    augmentation: AugmentationSettings | None, rng: np.random.Generator
+) -> tuple[float, int]:
+    """Where in a clip a window lies, and how far its frames are apart; see `Piece.window`."""
+    if augmentation is None:
+        return 0.5, 1
+    place = float(rng.random())
+    return place, 2 if augmentation.skip and rng.random() < augmentation.skip else 1
 
 
 def _real(unit: Unit) -> Piece:

@@ -37,6 +37,8 @@ class AugmentationSettings(Settings):
         noise: Chance of added noise.
         jpeg: Chance of compression as JPEG, of each frame.
         codec: Chance of compression as H.264, of the whole clip.
+        skip: Chance of showing every other frame, of clips that are long enough: as if the camera
+            had taken half as many.
     """
 
     mirror: Share = 0.5
@@ -47,6 +49,7 @@ class AugmentationSettings(Settings):
     noise: Share = 0.15
     jpeg: Share = 0.3
     codec: Share = 0.1
+    skip: Share = 0.0
 
 
 class OptimiserSettings(Settings):

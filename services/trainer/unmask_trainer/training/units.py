@@ -32,11 +32,19 @@ class Piece:
         """0 for real, 1 for fake."""
         return self.faces.video.label
 
-    def window(self, frames: int, place: float) -> Crops:
-        """A run of up to `frames` crops; `place` in [0, 1] says where in the clip it lies."""
-        spare = max(0, self.stop - self.start - frames)
+    def window(self, frames: int, place: float, *, step: int = 1) -> Crops:
+        """Up to `frames` crops, each `step` behind the one before.
+
+        Args:
+            frames: How many.
+            place: Where in the clip they lie, in [0, 1].
+            step: 1 for all; a clip that is too short for more is shown with all.
+        """
+        if self.stop - self.start < 1 + (frames - 1) * step:
+            step = 1
+        spare = max(0, self.stop - self.start - (1 + (frames - 1) * step))
         first = self.start + round(spare * place)
-        return np.array(self.faces.load()[first : min(first + frames, self.stop)])
+        return np.array(self.faces.load()[first : min(first + frames * step, self.stop) : step])
 
 
 @dataclass(frozen=True, kw_only=True)
