@@ -19,7 +19,7 @@ from unmask_trainer.training.loop import FitSettings, fit
 from unmask_trainer.training.objectives import ClipObjective, FrameObjective
 from unmask_trainer.training.optimisation import EarlyStopping, make_descent
 from unmask_trainer.training.plan import PlanSettings
-from unmask_trainer.training.samples import Samples, SampleSettings
+from unmask_trainer.training.samples import Batch, Samples, SampleSettings
 from unmask_trainer.training.settings import AugmentationSettings, OptimiserSettings
 from unmask_trainer.training.units import units_of
 
@@ -254,6 +254,20 @@ def test_a_stage_on_frames_teaches_the_trunk_and_leaves_the_rest_alone(faces, tm
         "mask_head",
     }
     assert records[-1].train_loss < records[0].train_loss
+
+
+def test_a_stage_leaves_nothing_in_the_network_that_later_stages_would_feed():
+    """A hook that stays keeps the maps of every later batch, until memory is full."""
+    model = ResNetLSTM(ARCHITECTURE)
+    objective = FrameObjective(
+        model, CropTransform(), class_weights=(1.0, 1.0), label_smoothing=0.0, mask_weight=1.0
+    )
+    crops = torch.zeros(2, 1, 64, 64, 3, dtype=torch.uint8)
+    masks, ones = torch.zeros(2, 4, 4), torch.ones(2, dtype=torch.int64)
+
+    objective(Batch(crops=crops, lengths=ones, labels=ones, masks=masks, units=ones))
+
+    assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_in_mixed_precision_the_weights_stay_single_and_learn(faces, whole, tmp_path):

@@ -70,8 +70,6 @@ class FrameObjective(Objective):
         """
         super().__init__()
         self.model_trunk = model.trunk
-        self._maps: list[Tensor] = []
-        model.trunk.get_submodule(_MAPS).register_forward_hook(self._keep_maps)
         with torch.no_grad():
             # In evaluation mode: the statistics of batch norms must not learn from it.
             model.trunk.eval()
@@ -97,11 +95,14 @@ class FrameObjective(Objective):
 
     def _look(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at a sixteenth of the crops' size, and features."""
-        features = self.model_trunk(crops.contiguous(memory_format=torch.channels_last))
-        return self._maps.pop(), features
-
-    def _keep_maps(self, _: nn.Module, __: tuple[Tensor, ...], maps: Tensor) -> None:
-        self._maps.append(maps)
+        seen: list[Tensor] = []
+        # For this pass only: a hook that stayed would keep the maps of all batches of later stages.
+        hook = self.model_trunk.get_submodule(_MAPS).register_forward_hook(
+            lambda _, __, maps: seen.append(maps)
+        )
+        with hook:
+            features = self.model_trunk(crops.contiguous(memory_format=torch.channels_last))
+        return seen[0], features
 
 
 class ClipObjective(Objective):
