@@ -5,12 +5,18 @@ Keys are deterministic: a task that runs twice writes the same objects. The mani
 it names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 VIDEOS_PREFIX = "videos/"
+
+
+def video_prefix(video_id: str) -> str:
+    """What the keys of all artefacts of a video begin with."""
+    return f"{VIDEOS_PREFIX}{video_id}/"
 
 
 def record_key(video_id: str) -> str:
@@ -63,12 +69,32 @@ def failure_key(video_id: str) -> str:
     return f"{VIDEOS_PREFIX}{video_id}/failure.json"
 
 
-def video_id_of_record(keys: Iterable[str]) -> Iterable[str]:
-    """The ids of all videos whose record is among the keys."""
-    for key in keys:
-        parts = key.split("/")
-        if len(parts) == 3 and parts[2] == "record.json":
-            yield parts[1]
+def cancellation_key(video_id: str) -> str:
+    """Key of the document that ends a video at its sender's wish; it goes before any outcome."""
+    return f"{VIDEOS_PREFIX}{video_id}/cancelled.json"
+
+
+def videos_among(keys: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """The videos that the keys belong to, and whether the record of each is among them.
+
+    Args:
+        keys: Those of one video stand together.
+    """
+    for video_id, own in groupby(keys, key=lambda key: key.split("/")[1]):
+        # All of them are looked at, whichever is the record.
+        yield video_id, record_key(video_id) in set(own)
+
+
+IDEMPOTENCY_PREFIX = "idempotency/"
+
+
+def idempotency_key(digest: str) -> str:
+    """Key of the document that says which video an Idempotency-Key stands for.
+
+    Args:
+        digest: Hash of the key and of its sender, in hexadecimal digits.
+    """
+    return f"{IDEMPOTENCY_PREFIX}{digest}.json"
 
 
 class _Document(BaseModel):

@@ -83,6 +83,15 @@ class VideoNotFound(UnmaskError):
     action = "Check the id. Videos that were deleted cannot be read again."
 
 
+class VideoAlreadyEnded(UnmaskError):
+    """A video has ended before it could be cancelled."""
+
+    code = "video_already_ended"
+    http_status = 409
+    title = "The video has ended already"
+    action = "Read its outcome, or erase the video with DELETE."
+
+
 class UnsupportedContentType(UnmaskError):
     """The body of POST /videos is not multipart/form-data."""
 

@@ -4,11 +4,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from unmask_shared.artifacts import failure_key, record_key, result_key
+from unmask_shared.artifacts import cancellation_key, failure_key, record_key, result_key
 from unmask_shared.errors import DamagedDocument, ObjectNotFound
 from unmask_shared.job_store import JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
-from unmask_shared.videos import Failure, VideoRecord, VideoResult
+from unmask_shared.videos import Cancellation, Failure, VideoRecord, VideoResult
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -50,7 +50,13 @@ def restore_view(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> JobS
 
 
 def close_view(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
-    """Close the live view if the video has an outcome; returns whether it has one."""
+    """Close the live view if the video has an outcome; returns whether it has one.
+
+    A worker may have stored a result while the video was cancelled: that it was cancelled counts.
+    """
+    if read_document(store, cancellation_key(video_id), Cancellation):
+        jobs.cancel(video_id)
+        return True
     if result := read_document(store, result_key(video_id), VideoResult):
         jobs.complete(video_id, result)
         return True

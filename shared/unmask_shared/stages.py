@@ -2,7 +2,9 @@
 
 Delivery is at least once, so a message may come twice, come late, or come back after the worker
 that held it died. A lease on the video lets one worker at a time through; what ends a video
-(`result.json` or `failure.json`) is written before the live view says so.
+(`result.json` or `failure.json`) is written before the live view says so. A video may be cancelled
+or erased at any moment: the work ends at its next sign of progress, and leaves nothing of a video
+that is gone.
 """
 
 import logging
@@ -10,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
-from unmask_shared.artifacts import failure_key, record_key
+from unmask_shared.artifacts import cancellation_key, failure_key, record_key
+from unmask_shared.erasure import erase_remains
 from unmask_shared.errors import ProcessingCrashed, UnmaskError
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.leases import held_lease, unless_redis_is_away
@@ -32,6 +35,10 @@ class StageEnd(Enum):
 
     STOP = auto()
     """Nothing is left to do: the video has an outcome, is gone, or somebody else is at it."""
+
+
+class _WorkUnwantedError(Exception):
+    """The video was cancelled or erased, or another worker has ended it."""
 
 
 class StageRunner:
@@ -84,10 +91,14 @@ class StageRunner:
                 )
                 return StageEnd.STOP
             try:
-                return self._run_leased(video_id, work, started_mark, finished_mark)
+                end = self._run_leased(video_id, work, started_mark, finished_mark)
+                erased = erase_remains(self._store, self._jobs, video_id)
             except Exception:
                 self._expect_again(video_id)
                 raise
+            if erased:
+                log.info("the video is erased, with what this stage wrote", extra=_of(video_id))
+            return StageEnd.STOP if erased else end
 
     def _run_leased(
         self,
@@ -101,20 +112,38 @@ class StageRunner:
             if close_view(self._store, self._jobs, video_id):
                 return StageEnd.STOP
             if not self._store.exists(record_key(video_id)):
-                return StageEnd.STOP
+                return StageEnd.STOP  # whoever holds the lease clears up
             with self._counted(video_id):
                 self._jobs.set_waiting(video_id, waiting=False)
                 self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
                 work(lambda fraction: self._report(video_id, fraction))
+        except _WorkUnwantedError:
+            log.info("stopped: nobody wants the result any more", extra=_of(video_id))
+            return StageEnd.STOP
         except UnmaskError as error:
             if error.retryable:
                 raise
-            self._fail(video_id, error)
+            if self._is_wanted(video_id):
+                self._fail(video_id, error)
             return StageEnd.STOP
         if finished_mark:
             self._jobs.advance(video_id, self._stage, self._progress_to, mark=finished_mark)
             self._jobs.set_waiting(video_id, waiting=True)
         return StageEnd.GO_ON
+
+    def check_wanted(self, video_id: str) -> None:
+        """Go on with the work only if it is still wanted.
+
+        For the work itself, to be called before it writes what ends the stage. It raises what `run`
+        takes for an end without a failure.
+        """
+        if not self._is_wanted(video_id):
+            raise _WorkUnwantedError
+
+    def _is_wanted(self, video_id: str) -> bool:
+        return self._store.exists(record_key(video_id)) and not self._store.exists(
+            cancellation_key(video_id)
+        )
 
     @contextmanager
     def _counted(self, video_id: str) -> Iterator[None]:
@@ -147,7 +176,9 @@ class StageRunner:
         progress = self._progress_from + (self._progress_to - self._progress_from) * fraction
         # Work goes on without its progress bar; what matters is written at the end.
         with unless_redis_is_away("progress could not be reported", _of(video_id)):
-            self._jobs.advance(video_id, self._stage, min(progress, self._progress_to))
+            moved = self._jobs.advance(video_id, self._stage, min(progress, self._progress_to))
+            if not moved and self._jobs.is_closed(video_id):
+                raise _WorkUnwantedError
 
     def _fail(self, video_id: str, error: UnmaskError) -> None:
         # Expected: a user's broken file is no fault of ours and needs no traceback.

@@ -7,6 +7,7 @@ should be going on with what is; queueing a video once too often is harmless.
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from functools import cache
 from celery import Celery, chain
 from kombu.exceptions import OperationalError
 
-from unmask_shared.artifacts import VIDEOS_PREFIX, video_id_of_record
+from unmask_shared.artifacts import VIDEOS_PREFIX, videos_among
 from unmask_shared.broker import queued_videos
+from unmask_shared.erasure import erase_remains
 from unmask_shared.errors import BrokerUnavailable, DamagedDocument, DependencyUnavailable
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.messages import CLASSIFY_FACES, EXTRACT_FACES, StageMessage
@@ -27,6 +29,9 @@ from unmask_shared.settings import JobSettings
 log = logging.getLogger(__name__)
 
 _STORE_SWEEP = "store-sweep"
+
+# An upload gets its record seconds after its file. What has none for so long will never get one.
+_REMAINS_PATIENCE_S = 600.0
 
 
 def enqueue(celery: Celery, jobs: RedisJobStore, video_id: str) -> None:
@@ -56,13 +61,22 @@ class Sweeper:
     """Queues lost videos again; any number may run, one at a time acts."""
 
     def __init__(
-        self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery, settings: JobSettings
+        self,
+        *,
+        store: ObjectStore,
+        jobs: RedisJobStore,
+        celery: Celery,
+        settings: JobSettings,
+        remains_patience_s: float = _REMAINS_PATIENCE_S,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._celery = celery
         self._settings = settings
+        self._remains_patience_s = remains_patience_s
         self._name = uuid.uuid4().hex
+        # When the objects of videos without a record were seen first.
+        self._remains: dict[str, float] = {}
 
     def sweep_views(self) -> list[str]:
         """Queue the videos whose live view says that nobody works on them.
@@ -96,11 +110,17 @@ class Sweeper:
     def sweep_store(self) -> list[str]:
         """Queue the videos that have a record, but no outcome and no live view.
 
+        What has stayed without a record for long is erased.
+
         Returns:
-            Their ids.
+            The ids of those that were queued.
         """
         swept: list[str] = []
-        for video_id in video_id_of_record(self._store.keys(VIDEOS_PREFIX)):
+        remains: dict[str, float] = {}
+        for video_id, has_record in videos_among(self._store.keys(VIDEOS_PREFIX)):
+            if not has_record:
+                remains[video_id] = self._remains.get(video_id, time.monotonic())
+                continue
             if self._jobs.get(video_id) is not None:
                 continue
             with _passing_over_damage(video_id):
@@ -108,7 +128,19 @@ class Sweeper:
                 if state is None or state.status.is_final or self._jobs.is_leased(video_id):
                     continue
                 self._enqueue(video_id, swept)
+        self._remains = remains
+        self._erase_old_remains()
         return swept
+
+    def _erase_old_remains(self) -> None:
+        for video_id, seen_at in list(self._remains.items()):
+            if time.monotonic() - seen_at < self._remains_patience_s:
+                continue
+            if self._jobs.is_leased(video_id):
+                continue  # its worker clears up
+            if erase_remains(self._store, self._jobs, video_id):
+                log.warning("erased remains without a record", extra={"video_id": video_id})
+            del self._remains[video_id]
 
     def run(
         self, stop: threading.Event, *, pause_s: float = 5.0, store_pause_s: float = 300.0

@@ -244,3 +244,9 @@ class Failure(_Document):
             action=error.action,
             retryable=error.retryable,
         )
+class Cancellation(_Document):
+    """`cancelled.json`: somebody wanted no result any more."""
+
+    cancelled_at: datetime
+
+

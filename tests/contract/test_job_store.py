@@ -77,7 +77,7 @@ def test_accepting_again_changes_nothing(job_store: RedisJobStore) -> None:
     assert view(job_store) == before
 
 
-@pytest.mark.parametrize("end", [Status.COMPLETED, Status.FAILED])
+@pytest.mark.parametrize("end", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
 def test_accepting_does_not_open_a_closed_view(job_store: RedisJobStore, end: Status) -> None:
     close(job_store, end)
     job_store.accept(RECORD)
@@ -168,12 +168,14 @@ def test_a_view_is_closed_with_an_outcome_only(job_store: RedisJobStore) -> None
 
 
 def close(jobs: RedisJobStore, end: Status) -> bool:
+    if end is Status.CANCELLED:
+        return jobs.cancel(ID)
     return jobs.complete(ID, RESULT) if end is Status.COMPLETED else jobs.fail(ID, FAILURE)
 
 
 steps = st.one_of(
     st.tuples(st.sampled_from(STAGES), st.floats(0, 1)),
-    st.tuples(st.sampled_from([Status.COMPLETED, Status.FAILED]), st.none()),
+    st.tuples(st.sampled_from([Status.COMPLETED, Status.FAILED, Status.CANCELLED]), st.none()),
     st.tuples(st.just("accept"), st.none()),
     st.tuples(st.just("waiting"), st.booleans()),
 )
@@ -210,6 +212,7 @@ def test_status_and_progress_only_go_forward_and_an_end_is_final(
         if moved:
             assert after.status is step
         assert (job_store.active(idle_s=0) == []) == after.status.is_final
+        assert job_store.is_closed(ID) == after.status.is_final
         before = after
 
 
@@ -266,6 +269,26 @@ def test_a_forgotten_video_leaves_nothing(job_store: RedisJobStore) -> None:
     job_store.forget(ID)
     assert job_store.get(ID) is None
     assert job_store.active(idle_s=0) == []
+
+
+def test_an_erased_video_cannot_be_brought_back(job_store: RedisJobStore, redis_url: str) -> None:
+    job_store.accept(RECORD)
+    job_store.advance(ID, Status.INFERRING, 0.6)
+    job_store.erase(ID)
+    assert job_store.is_closed(ID)
+    job_store.accept(RECORD)  # by whoever read the record just before
+    assert not job_store.advance(ID, Status.INFERRING, 0.7)
+    assert not job_store.complete(ID, RESULT)
+    job_store.set_waiting(ID, waiting=True)
+    job_store.count_attempt(ID, Status.INFERRING)
+    assert job_store.get(ID) is None
+    assert job_store.active(idle_s=0) == []
+    with redis.Redis.from_url(redis_url) as client:
+        assert 0 < client.ttl(f"unmask:video:{ID}") <= 24 * 3600
+
+
+def test_nothing_is_closed_that_redis_does_not_know(job_store: RedisJobStore) -> None:
+    assert not job_store.is_closed(ID)
 
 
 def test_a_chore_is_done_until_its_time_is_up_or_redis_forgets(
@@ -352,6 +375,9 @@ CALLS: dict[str, Callable[[RedisJobStore], object]] = {
     "set_waiting": lambda jobs: jobs.set_waiting(ID, waiting=True),
     "advance": lambda jobs: jobs.advance(ID, Status.INFERRING, 0.5),
     "complete": lambda jobs: jobs.complete(ID, RESULT),
+    "cancel": lambda jobs: jobs.cancel(ID),
+    "is_closed": lambda jobs: jobs.is_closed(ID),
+    "erase": lambda jobs: jobs.erase(ID),
     "active": lambda jobs: jobs.active(idle_s=1),
     "acquire_lease": lambda jobs: jobs.acquire_lease(ID, "a", 1),
     "is_leased": lambda jobs: jobs.is_leased(ID),

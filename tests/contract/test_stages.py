@@ -13,7 +13,14 @@ import pytest
 from real_services import ValkeyServer
 from sample_documents import FAILURE, record_of, result_of
 
-from unmask_shared.artifacts import failure_key, record_key, result_key
+from unmask_shared.artifacts import (
+    faces_key,
+    failure_key,
+    record_key,
+    result_key,
+)
+from unmask_shared.cancellation import cancel_video
+from unmask_shared.erasure import erase_video
 from unmask_shared.errors import (
     JobStoreUnavailable,
     ObjectStoreUnavailable,
@@ -44,14 +51,8 @@ class Stage:
         jobs.accept(record_of(ID))
         jobs.set_waiting(ID, waiting=True)
 
-    def run(
-        self, work: Work = lambda report: None, *, stage: Status = Status.PREPROCESSING
-    ) -> StageEnd:
-        def counted(report: ReportProgress) -> None:
-            self.runs += 1
-            work(report)
-
-        runner = StageRunner(
+    def runner(self, stage: Status = Status.PREPROCESSING) -> StageRunner:
+        return StageRunner(
             store=self.store,
             jobs=self.jobs,
             settings=self.settings,
@@ -59,8 +60,16 @@ class Stage:
             progress_from=0.1,
             progress_to=0.5,
         )
+
+    def run(
+        self, work: Work = lambda report: None, *, stage: Status = Status.PREPROCESSING
+    ) -> StageEnd:
+        def counted(report: ReportProgress) -> None:
+            self.runs += 1
+            work(report)
+
         hands_over = stage is Status.PREPROCESSING
-        return runner.run(
+        return self.runner(stage).run(
             ID, counted, started_mark="started", finished_mark="finished" if hands_over else None
         )
 
@@ -74,6 +83,19 @@ class Stage:
         state = self.jobs.get(ID)
         assert state is not None
         return state
+
+    def erase(self) -> None:
+        """Erase the video, as DELETE does."""
+        assert erase_video(self.store, self.jobs, ID)
+
+    def cancel(self) -> None:
+        """Cancel the video, as POST does."""
+        cancel_video(self.store, self.jobs, ID)
+
+    @property
+    def stored(self) -> list[str]:
+        """All keys of the store."""
+        return list(self.store.keys("videos/"))
 
     @property
     def stored_failure(self) -> Failure | None:
@@ -146,6 +168,108 @@ def test_a_video_that_was_erased_is_left_alone(stage: Stage) -> None:
     assert stage.runs == 0
     assert stage.jobs.get(ID) is None
     assert stage.jobs.active(idle_s=0) == []
+
+
+def test_what_is_left_of_an_erased_video_is_erased_by_the_next_message(stage: Stage) -> None:
+    # A worker wrote these after the video was erased, and died before it could clear up.
+    stage.erase()
+    write_document(stage.store, result_key(ID), result_of(ID))
+    assert stage.run() is StageEnd.STOP
+    assert (stage.runs, stage.stored) == (0, [])
+
+
+# --- cancelled or erased meanwhile -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [Stage.cancel, Stage.erase])
+def test_work_that_nobody_wants_stops_at_its_next_sign_of_progress(
+    stage: Stage, end: Callable[[Stage], None]
+) -> None:
+    reached = []
+
+    def work(report: ReportProgress) -> None:
+        report(0.2)
+        end(stage)
+        reached.append(True)
+        report(0.3)
+        reached.append(False)
+
+    assert stage.run(work) is StageEnd.STOP
+    assert reached == [True]
+    assert stage.stored_failure is None
+    assert not stage.jobs.is_leased(ID)
+    assert stage.jobs.active(idle_s=0) == []
+
+
+@pytest.mark.parametrize("end", [Stage.cancel, Stage.erase])
+def test_work_looks_whether_it_is_wanted_before_it_ends_the_stage(
+    stage: Stage, end: Callable[[Stage], None]
+) -> None:
+    def work(report: ReportProgress) -> None:
+        end(stage)
+        stage.runner().check_wanted(ID)
+        raise AssertionError("it went on")
+
+    assert stage.run(work) is StageEnd.STOP
+    assert stage.stored_failure is None
+
+
+def test_a_result_that_is_written_after_the_video_was_erased_is_erased_too(stage: Stage) -> None:
+    def work(report: ReportProgress) -> None:
+        stage.erase()
+        assert stage.stored == []
+        write_document(stage.store, faces_key(ID), result_of(ID))
+        stage.finish()
+
+    assert stage.run(work, stage=Status.INFERRING) is StageEnd.STOP
+    assert stage.stored == []
+    assert stage.jobs.get(ID) is None
+
+
+def test_work_that_meets_the_gaps_of_an_erased_video_leaves_no_failure(stage: Stage) -> None:
+    def work(report: ReportProgress) -> None:
+        stage.erase()
+        raise UnreadableVideo
+
+    assert stage.run(work) is StageEnd.STOP
+    assert stage.stored == []
+
+
+def test_an_erased_video_stays_erased_though_redis_forgot_it(
+    stage: Stage, valkey: ValkeyServer
+) -> None:
+    def work(report: ReportProgress) -> None:
+        stage.erase()
+        valkey.flush()
+        report(0.5)  # which cannot tell that nobody wants it
+        stage.finish()
+
+    assert stage.run(work, stage=Status.INFERRING) is StageEnd.STOP
+    assert stage.stored == []
+    assert stage.jobs.get(ID) is None
+    assert stage.jobs.active(idle_s=0) == []
+
+
+def test_a_result_that_comes_after_the_video_was_cancelled_does_not_count(
+    stage: Stage, valkey: ValkeyServer
+) -> None:
+    def work(report: ReportProgress) -> None:
+        stage.cancel()
+        stage.finish()
+
+    stage.run(work, stage=Status.INFERRING)
+    assert stage.view.status is Status.CANCELLED
+    valkey.flush()
+    assert stage.run(stage=Status.INFERRING) is StageEnd.STOP
+    stage.jobs.accept(record_of(ID))
+    assert stage.view.status is Status.CANCELLED
+
+
+def test_a_cancelled_video_is_not_begun(stage: Stage, valkey: ValkeyServer) -> None:
+    stage.cancel()
+    valkey.flush()
+    assert stage.run() is StageEnd.STOP
+    assert stage.runs == 0
 
 
 # --- copies of messages ----------------------------------------------------------------------

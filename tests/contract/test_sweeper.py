@@ -15,8 +15,10 @@ from pydantic import BaseModel, SecretStr
 from real_services import ValkeyServer, free_ports
 from sample_documents import FAILURE, record_of, result_of
 
-from unmask_shared.artifacts import failure_key, record_key, result_key
+from unmask_shared.artifacts import failure_key, record_key, result_key, source_key
 from unmask_shared.broker import make_celery, queued_videos
+from unmask_shared.cancellation import cancel_video
+from unmask_shared.erasure import erase_video
 from unmask_shared.errors import BrokerUnavailable, DependencyUnavailable, ObjectStoreUnavailable
 from unmask_shared.job_store import RedisJobStore, make_job_store
 from unmask_shared.messages import INFERENCE_QUEUE, PREPROCESSOR_QUEUE
@@ -68,8 +70,14 @@ class System:
         self.settings = settings
         self.sweeper = self.another_sweeper()
 
-    def another_sweeper(self) -> Sweeper:
-        return Sweeper(store=self.store, jobs=self.jobs, celery=self.celery, settings=self.settings)
+    def another_sweeper(self, **settings: Any) -> Sweeper:
+        return Sweeper(
+            store=self.store,
+            jobs=self.jobs,
+            celery=self.celery,
+            settings=self.settings,
+            **settings,
+        )
 
     def record(self, video_id: str, *, outcome: BaseModel | None = None) -> None:
         """Leave in the store what the gateway and the workers would."""
@@ -277,6 +285,59 @@ def test_a_record_that_cannot_be_read_hides_no_other_video(
     system.store.put(record_key("b"), b"{}", content_type="application/json")
     assert system.sweeper.sweep_store() == ["a", "c"]
     assert "videos/b/record.json is no valid VideoRecord" in caplog.text
+
+
+def test_a_cancelled_video_is_never_queued_again(system: System, valkey: ValkeyServer) -> None:
+    system.accept("a")
+    cancel_video(system.store, system.jobs, "a")
+    system.let_a_lease_pass()
+    assert system.sweeper.sweep_views() == []
+    valkey.flush()
+    assert system.sweeper.sweep_store() == []
+    assert system.queued == 0
+
+
+def test_an_erased_video_is_never_brought_back(system: System, valkey: ValkeyServer) -> None:
+    system.accept("a")
+    erase_video(system.store, system.jobs, "a")
+    for forget in (lambda: None, valkey.flush):
+        forget()
+        system.let_a_lease_pass()
+        assert system.sweeper.sweep_store() == system.sweeper.sweep_views() == []
+        assert system.jobs.get("a") is None
+    assert system.queued == 0
+
+
+def test_what_a_dead_worker_wrote_after_the_video_was_erased_is_erased_in_time(
+    system: System,
+) -> None:
+    system.accept("b")
+    for key in (result_key("a"), source_key("a")):
+        system.store.put(key, b"{}", content_type="application/json")
+    patient = system.sweeper
+    hasty = system.another_sweeper(remains_patience_s=0.1)
+    for sweeper in (patient, hasty):
+        sweeper.sweep_store()
+        assert system.store.exists(result_key("a"))  # perhaps an upload that gets its record now
+    time.sleep(0.15)
+    assert system.jobs.acquire_lease("a", "alive", 30)
+    hasty.sweep_store()
+    assert system.store.exists(result_key("a"))
+    system.jobs.release_lease("a", "alive")
+    for sweeper in (patient, hasty):
+        sweeper.sweep_store()
+        assert system.store.exists(result_key("a")) == (sweeper is patient)
+    assert list(system.store.keys("videos/")) == [record_key("b")]
+
+
+def test_an_upload_that_gets_its_record_late_is_kept(system: System) -> None:
+    system.store.put(source_key("a"), b"video", content_type="video/mp4")
+    hasty = system.another_sweeper(remains_patience_s=0.1)
+    hasty.sweep_store()
+    time.sleep(0.15)
+    system.record("a")
+    hasty.sweep_store()
+    assert system.store.exists(source_key("a"))
 
 
 # --- running ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import logging
 
 from unmask_shared.artifacts import (
+    cancellation_key,
     failure_key,
     heatmap_key,
     landmarks_key,
@@ -14,7 +15,7 @@ from unmask_shared.errors import JobStoreUnavailable, ObjectNotFound, VideoNotFo
 from unmask_shared.job_store import MARK_ACCEPTED, JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, restore_view
-from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
+from unmask_shared.videos import Cancellation, Failure, Status, VideoRecord, VideoResult
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,15 @@ class VideoLookup:
         record = read_document(self._store, record_key(video_id), VideoRecord)
         if record is None:
             return None
-        result = read_document(self._store, result_key(video_id), VideoResult)
-        failure = None if result else read_document(self._store, failure_key(video_id), Failure)
-        status = Status.COMPLETED if result else Status.FAILED if failure else Status.QUEUED
+        result: VideoResult | None = None
+        failure: Failure | None = None
+        status = Status.QUEUED
+        if read_document(self._store, cancellation_key(video_id), Cancellation):
+            status = Status.CANCELLED
+        elif result := read_document(self._store, result_key(video_id), VideoResult):
+            status = Status.COMPLETED
+        elif failure := read_document(self._store, failure_key(video_id), Failure):
+            status = Status.FAILED
         return JobState(
             record=record,
             status=status,

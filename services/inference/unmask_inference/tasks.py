@@ -108,6 +108,7 @@ class FaceClassification:
             result=judgement.result,
             timings_ms=timings_of(self._jobs.get(video_id)),
         )
+        self._runner.check_wanted(video_id)
         if record.options.heatmaps:
             self._store_heatmaps(video_id, judgement.pictures)
         # The store is the truth: only what it holds is ever shown as completed.

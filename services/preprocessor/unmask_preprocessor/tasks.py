@@ -105,6 +105,7 @@ class FaceExtraction:
             source = Path(folder) / "source"
             self._store.download(source_key(video_id), source)
             faces = self._faces.extract(source, settings, report)
+        self._runner.check_wanted(video_id)
         # The manifest is the commit marker, so everything that it names is stored before it.
         write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
 

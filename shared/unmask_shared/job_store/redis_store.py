@@ -4,16 +4,12 @@ Every change that must be atomic is one Lua script, so that workers, gateways an
 act at the same time.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
-from unmask_shared.errors import JobStoreUnavailable
 from unmask_shared.job_store import scripts
+from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
 from unmask_shared.job_store.state import JobState
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
@@ -23,6 +19,9 @@ FINISHED_TTL_S = 7 * 24 * 3600
 
 # A worker that has been silent for so long does not count as alive.
 WORKER_TTL_S = 15.0
+
+# No message about a video is older, and no worker is at one for longer.
+ERASED_TTL_S = 24 * 3600
 
 _FINAL_RANK = 3
 _RANK = {status: min(rank, _FINAL_RANK) for rank, status in enumerate(Status)}
@@ -36,9 +35,10 @@ class RedisJobStore:
 
     def __init__(self, client: "redis.Redis", *, namespace: str = "unmask") -> None:
         self._redis = client
-        self._namespace = namespace
+        self._keys = Keys(namespace=namespace)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)
+        self._erase = client.register_script(scripts.ERASE)
         self._set_waiting = client.register_script(scripts.SET_WAITING)
         self._acquire = client.register_script(scripts.ACQUIRE)
         self._release = client.register_script(scripts.RELEASE)
@@ -50,16 +50,16 @@ class RedisJobStore:
 
         A view that a worker began without its record, since Redis had lost it, is filled in.
         """
-        with _translated():
+        with translated():
             self._accept(
-                keys=[self._view(record.id), self._active],
+                keys=[self._keys.view(record.id), self._keys.active],
                 args=[record.id, record.model_dump_json(), record.created_at.timestamp()],
             )
 
     def get(self, video_id: str) -> JobState | None:
         """Return the view, or None when Redis knows nothing of the video."""
-        with _translated():
-            fields = cast("dict[str, str]", self._redis.hgetall(self._view(video_id)))
+        with translated():
+            fields = cast("dict[str, str]", self._redis.hgetall(self._keys.view(video_id)))
         if "record" not in fields:
             return None
         return JobState(
@@ -87,10 +87,10 @@ class RedisJobStore:
             unless_leased: Say nothing when a worker has the video, for whoever sent a message that
                 may have been taken meanwhile.
         """
-        keys = [self._view(video_id), self._active]
+        keys = [self._keys.view(video_id), self._keys.active]
         if unless_leased:
-            keys.append(self._lease(video_id))
-        with _translated():
+            keys.append(self._keys.lease(video_id))
+        with translated():
             self._set_waiting(keys=keys, args=[video_id, int(waiting)])
 
     def advance(
@@ -119,18 +119,35 @@ class RedisJobStore:
         """Close the view with a failure; False when it is closed already."""
         return self._move(video_id, Status.FAILED, 0.0, failure=failure.model_dump_json())
 
+    def cancel(self, video_id: str) -> bool:
+        """Close the view at the sender's wish; False when it is closed already."""
+        return self._move(video_id, Status.CANCELLED, 0.0)
+
+    def is_closed(self, video_id: str) -> bool:
+        """Whether nothing is left to do: the video has an outcome, or was erased."""
+        with translated():
+            rank = self._redis.hget(self._keys.view(video_id), "rank")
+        return rank is not None and int(cast("str", rank)) >= _FINAL_RANK
+
     def active(self, *, idle_s: float) -> list[str]:
         """Ids of unfinished videos on which nothing has happened for so many seconds."""
-        with _translated():
-            ids = self._redis.zrangebyscore(self._active, "-inf", self._now() - idle_s)
+        with translated():
+            ids = self._redis.zrangebyscore(self._keys.active, "-inf", self._now() - idle_s)
         return cast("list[str]", ids)
 
     def forget(self, video_id: str) -> None:
         """Drop the view of a video that does not exist any more."""
-        with _translated(), self._redis.pipeline() as pipe:
-            pipe.delete(self._view(video_id))
-            pipe.zrem(self._active, video_id)
+        with translated(), self._redis.pipeline() as pipe:
+            pipe.delete(self._keys.view(video_id))
+            pipe.zrem(self._keys.active, video_id)
             pipe.execute()
+
+    def erase(self, video_id: str) -> None:
+        """Drop the view for good: whoever is still at the video cannot bring it back."""
+        with translated():
+            self._erase(
+                keys=[self._keys.view(video_id), self._keys.active], args=[video_id, ERASED_TTL_S]
+            )
 
     # --- leases and attempts -----------------------------------------------------------------
 
@@ -140,46 +157,48 @@ class RedisJobStore:
         One's own lease is granted again: to keep it, and since the client repeats a command whose
         answer was lost with a connection.
         """
-        with _translated():
-            return bool(self._acquire(keys=[self._lease(video_id)], args=[owner, _ms(ttl_s)]))
+        with translated():
+            return bool(
+                self._acquire(keys=[self._keys.lease(video_id)], args=[owner, milliseconds(ttl_s)])
+            )
 
     def release_lease(self, video_id: str, owner: str) -> None:
         """Give the right back; nothing happens when it was lost."""
-        with _translated():
-            self._release(keys=[self._lease(video_id)], args=[owner])
+        with translated():
+            self._release(keys=[self._keys.lease(video_id)], args=[owner])
 
     def is_leased(self, video_id: str) -> bool:
         """Whether a live worker is at this video."""
-        with _translated():
-            return bool(self._redis.exists(self._lease(video_id)))
+        with translated():
+            return bool(self._redis.exists(self._keys.lease(video_id)))
 
     def count_attempt(self, video_id: str, stage: Status, *, by: int = 1) -> int:
         """Count a start of a stage (or take one back) and return how many there were."""
-        with _translated():
-            return self._redis.hincrby(self._view(video_id), f"attempts:{stage}", by)
+        with translated():
+            return self._redis.hincrby(self._keys.view(video_id), f"attempts:{stage}", by)
 
     def forget_attempts(self, video_id: str, stage: Status) -> None:
         """Begin counting anew: the stage came to its end."""
-        with _translated():
-            self._redis.hdel(self._view(video_id), f"attempts:{stage}")
+        with translated():
+            self._redis.hdel(self._keys.view(video_id), f"attempts:{stage}")
 
     def queue_length(self, queue: str) -> int:
         """Number of messages that no worker has taken yet."""
-        with _translated():
+        with translated():
             return self._redis.llen(queue)
 
     # --- workers -----------------------------------------------------------------------------
 
     def announce_worker(self, role: str, name: str) -> None:
         """Say that a worker of this role is alive; it counts for `WORKER_TTL_S`."""
-        with _translated():
-            self._redis.zadd(self._workers(role), {name: self._now()})
-            self._redis.zremrangebyscore(self._workers(role), "-inf", self._now() - 3600)
+        with translated():
+            self._redis.zadd(self._keys.workers(role), {name: self._now()})
+            self._redis.zremrangebyscore(self._keys.workers(role), "-inf", self._now() - 3600)
 
     def retire_worker(self, role: str, name: str) -> None:
         """Say that a worker has stopped."""
-        with _translated():
-            self._redis.zrem(self._workers(role), name)
+        with translated():
+            self._redis.zrem(self._keys.workers(role), name)
 
     def live_workers(self, role: str) -> int:
         """Number of workers of this role that announced themselves lately."""
@@ -187,58 +206,43 @@ class RedisJobStore:
 
     def live_worker_names(self, role: str) -> list[str]:
         """Names of the workers of this role that announced themselves lately."""
-        with _translated():
+        with translated():
             alive_since = self._now() - WORKER_TTL_S
-            names = self._redis.zrangebyscore(self._workers(role), alive_since, "+inf")
+            names = self._redis.zrangebyscore(self._keys.workers(role), alive_since, "+inf")
         return cast("list[str]", names)
 
     # --- shared roles ------------------------------------------------------------------------
 
     def take_turn(self, name: str, owner: str, ttl_s: float) -> bool:
         """Win or keep a role that one process of many may play, such as sweeping."""
-        with _translated():
+        with translated():
             return bool(
-                self._acquire(keys=[f"{self._namespace}:turn:{name}"], args=[owner, _ms(ttl_s)])
+                self._acquire(keys=[self._keys.turn(name)], args=[owner, milliseconds(ttl_s)])
             )
 
     def note_done(self, chore: str, ttl_s: float) -> None:
         """Note that a chore was done and need not be done again for so long."""
-        with _translated():
-            self._redis.set(f"{self._namespace}:done:{chore}", "1", px=_ms(ttl_s))
+        with translated():
+            self._redis.set(self._keys.done(chore), "1", px=milliseconds(ttl_s))
 
     def is_done(self, chore: str) -> bool:
         """Whether a chore was done lately, by anyone, and Redis has not come back empty since."""
-        with _translated():
-            return bool(self._redis.exists(f"{self._namespace}:done:{chore}"))
+        with translated():
+            return bool(self._redis.exists(self._keys.done(chore)))
 
     def check(self) -> None:
         """Return when Redis answers."""
-        with _translated():
+        with translated():
             self._redis.ping()
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         self._redis.close()
 
-    # --- keys --------------------------------------------------------------------------------
-
-    def _view(self, video_id: str) -> str:
-        return f"{self._namespace}:video:{video_id}"
-
-    def _lease(self, video_id: str) -> str:
-        return f"{self._namespace}:lease:{video_id}"
-
-    def _workers(self, role: str) -> str:
-        return f"{self._namespace}:workers:{role}"
-
     def _now(self) -> float:
         # The server's clock, since workers on other hosts have their own.
         seconds, micros = self._redis.time()
         return float(seconds) + float(micros) / 1e6
-
-    @property
-    def _active(self) -> str:
-        return f"{self._namespace}:active"
 
     def _move(
         self,
@@ -251,10 +255,10 @@ class RedisJobStore:
     ) -> bool:
         pairs = [item for pair in fields.items() for item in pair]
         ttl_s = FINISHED_TTL_S if status.is_final else 0
-        with _translated():
+        with translated():
             return bool(
                 self._advance(
-                    keys=[self._view(video_id), self._active],
+                    keys=[self._keys.view(video_id), self._keys.active],
                     args=[video_id, _RANK[status], status, progress, ttl_s, mark or "", *pairs],
                 )
             )
@@ -262,31 +266,4 @@ class RedisJobStore:
 
 def make_job_store(settings: JobSettings) -> RedisJobStore:
     """Build the store that the settings name, without touching the network."""
-    return RedisJobStore(
-        redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            decode_responses=True,
-            # Commands take milliseconds; a server that hangs must not hold up whoever asks.
-            socket_timeout=2,
-            socket_connect_timeout=2,
-            health_check_interval=30,
-            # A restart is waited for, briefly; what timed out once is not tried again.
-            retry=Retry(
-                ExponentialBackoff(cap=1.0, base=0.05),
-                retries=4,
-                supported_errors=(redis.ConnectionError,),
-            ),
-        )
-    )
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise JobStoreUnavailable(f"Redis failed: {type(error).__name__}.") from error
+    return RedisJobStore(connect(settings))

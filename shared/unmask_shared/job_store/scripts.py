@@ -1,7 +1,8 @@
 """Changes of live views that must be atomic, as Lua scripts.
 
 Times are those of the server, since workers on other hosts have clocks of their own. A view is a
-hash; `rank` is the place of its status in `Status`, and 3 stands for every final one.
+hash; `rank` is the place of its status in `Status`, 3 stands for every final one, and 4 for a video
+that was erased, of which nothing is ever noted again.
 """
 
 from typing import Final
@@ -16,6 +17,7 @@ end
 # Fills in what only the record tells, and begins the view if nobody has.
 # KEYS: view, active. ARGV: id, record, time of acceptance.
 ACCEPT: Final = f"""{_NOW}
+if redis.call('HGET', KEYS[1], 'rank') == '4' then return end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'at:accepted', ARGV[3])
 if not redis.call('HGET', KEYS[1], 'rank') then
   redis.call('HSET', KEYS[1], 'rank', '0', 'status', 'queued', 'progress', '0')
@@ -43,6 +45,15 @@ else
   redis.call('EXPIRE', KEYS[1], ARGV[5])
 end
 return 1
+"""
+
+# Leaves of a view only that the video was erased, for as long as a worker may still be at it.
+# KEYS: view, active. ARGV: id, ttl.
+ERASE: Final = """
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'rank', '4')
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[1])
 """
 
 # Notes whether a message is under way; nothing to note on a view that is closed or unknown.

@@ -58,16 +58,22 @@ def test_all_keys_of_a_video_are_possible_different_and_below_its_prefix(track: 
         assert not any(other.startswith(f"{key}/") for other in keys)
 
 
-def test_ids_are_read_from_records_only() -> None:
+def test_videos_are_told_from_remains_by_their_record() -> None:
     keys = [
+        "videos/a/faces/0000.zip",
         "videos/a/record.json",
+        "videos/a/source",
         "videos/b/source",
+        "videos/c/faces/record.json",
         "videos/c/result.json",
-        "videos/d/faces/record.json",
-        "videos/e/record.json",
-        "record.json",
+        "videos/d/record.json",
     ]
-    assert list(artifacts.video_id_of_record(keys)) == ["a", "e"]
+    assert list(artifacts.videos_among(keys)) == [
+        ("a", True),
+        ("b", False),
+        ("c", False),
+        ("d", True),
+    ]
 
 
 # --- boxes -----------------------------------------------------------------------------------

@@ -1,0 +1,60 @@
+"""Erases videos, so that nothing of them comes back.
+
+A worker may be at a video while it is erased, and write what it has just made. So Redis remembers
+for a day that the video is gone, which stops the worker at its next sign of progress; the worker
+looks for the record when it ends, and erases again if there is none; and the sweeper erases what
+stays without a record, whoever left it there.
+"""
+
+import logging
+
+from unmask_shared.artifacts import record_key, video_prefix
+from unmask_shared.errors import ObjectStoreUnavailable
+from unmask_shared.job_store import RedisJobStore
+from unmask_shared.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
+    """Erase every artefact of a video, at any stage.
+
+    Also what an erasure that broke off has left.
+
+    Returns:
+        Whether there was anything.
+
+    Raises:
+        JobStoreUnavailable: Redis does not answer; nothing was erased.
+        ObjectStoreUnavailable: The store does not answer; not all was erased, and the caller
+            should try again.
+    """
+    if next(iter(store.keys(video_prefix(video_id))), None) is None:
+        if jobs.get(video_id) is None:
+            return False
+        jobs.erase(video_id)
+        return True
+    # First, or a worker could write what the listing below has not seen, and never look again.
+    jobs.erase(video_id)
+    try:
+        # Without it, the video is gone for everybody, and the rest is remains.
+        store.delete_prefix(record_key(video_id))
+    except ObjectStoreUnavailable:
+        jobs.forget(video_id)  # it is still there, and shall be seen
+        raise
+    store.delete_prefix(video_prefix(video_id))
+    log.info("video erased", extra={"video_id": video_id})
+    return True
+
+
+def erase_remains(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
+    """Erase what was written about a video after it was erased, or lost its record otherwise.
+
+    Returns:
+        Whether the video has no record; nothing is touched if it has one.
+    """
+    if store.exists(record_key(video_id)):
+        return False
+    store.delete_prefix(video_prefix(video_id))
+    jobs.erase(video_id)
+    return True
