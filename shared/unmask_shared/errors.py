@@ -319,6 +319,34 @@ class IncompatibleFaces(UnmaskError):
     action = (
         "Set UNMASK_CROP_SIZE and UNMASK_CROP_MARGIN of the preprocessor as on the checkpoint's "
         "card and resubmit."
+class UnknownModel(InvalidRequest):
+    """A request chooses a version that is not published."""
+
+    code = "unknown_model"
+    title = "The chosen model is not published here"
+    action = "Choose one of those that GET /models lists, or leave the choice out."
+
+
+class ModelRefused(UnmaskError):
+    """A request chooses a version that a worker has refused."""
+
+    code = "model_refused"
+    http_status = 422
+    title = "The workers cannot use this model"
+    action = (
+        "Choose another model. An operator who has put the cause right lets the workers try again "
+        "with PUT /models/active and `despite_refusal`, or with `models activate`."
+    )
+
+
+class ModelUnusable(UnmaskError):
+    """The version that the sender of a video chose cannot judge it."""
+
+    code = "model_unusable"
+    title = "The chosen model cannot be used"
+    action = "Analyse the video again with another model; GET /models lists those that work."
+
+
     )
 
 

@@ -11,26 +11,27 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from unmask_shared.errors import (
     DamagedModel,
-    InvalidCheckpoint,
     ModelNotFound,
     ModelVersionTaken,
     NothingToRollBack,
     ObjectNotFound,
     UnmaskError,
 )
+from unmask_shared.model_files import JSON, content_type_of, describe_file, describe_files
 from unmask_shared.model_versions import (
     ACTIVE_KEY,
+    BUILT_IN_KEY,
     MANIFEST_FILE,
     MODELS_PREFIX,
     REFUSAL_FILE,
     ActiveModel,
-    FilePath,
+    BuiltInModel,
     Refusal,
     StoredFile,
     VersionManifest,
@@ -42,16 +43,6 @@ from unmask_shared.object_store import ObjectStore
 log = logging.getLogger(__name__)
 
 _Document = TypeVar("_Document", bound=BaseModel)
-
-_JSON: Final = "application/json"
-_CONTENT_TYPES: Final = {
-    ".json": _JSON,
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".jpg": "image/jpeg",
-}
-_PATHS: Final = TypeAdapter(frozenset[FilePath])
-_OURS: Final = frozenset({MANIFEST_FILE, REFUSAL_FILE})
 
 
 class ModelRegistry:
@@ -81,7 +72,7 @@ class ModelRegistry:
             DamagedModel: Somebody else published the version at the same moment. One of both can
                 publish it again.
         """
-        described = _describe(files)
+        described = describe_files(files)
         published = self._read(version_key(name, version, MANIFEST_FILE), VersionManifest)
         if published is not None and published.files != described:
             changed = sorted(
@@ -96,9 +87,8 @@ class ModelRegistry:
         for path, expected in described.items():
             key = version_key(name, version, path)
             if published is None or not self._is_stored(key, expected):
-                kind = _CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream")
                 with files[path].open("rb") as stream:
-                    self._store.put_stream(key, stream, content_type=kind)
+                    self._store.put_stream(key, stream, content_type=content_type_of(path))
         if published is None:
             published = VersionManifest(
                 name=name, version=version, published_at=datetime.now(UTC), files=described
@@ -141,7 +131,7 @@ class ModelRegistry:
                 self._store.download(key, target)
             except ObjectNotFound as error:
                 raise DamagedModel(f"{key} is gone from the object store.") from error
-            found = _describe_file(target)
+            found = describe_file(target)
             if found != expected:
                 raise DamagedModel(
                     f"{key} has SHA-256 {found.sha256} and {found.bytes} bytes; published was "
@@ -233,6 +223,37 @@ class ModelRegistry:
         self._write(ACTIVE_KEY, active)
         return active
 
+    def announce_built_in(
+        self, name: str, version: str, files: Mapping[str, Path], *, worker: str
+    ) -> None:
+        """Publish what came with a worker, and say that it judges as long as nothing is active.
+
+        A version that is published already is compared by its manifest alone: workers do this
+        whenever they start.
+
+        Raises:
+            InvalidCheckpoint: A file is missing.
+            ModelVersionTaken: Other files were published under this name and version.
+            DamagedModel: The manifest cannot be read, or somebody else publishes at this moment.
+        """
+        published = self._read(version_key(name, version, MANIFEST_FILE), VersionManifest)
+        if published is None or published.files != describe_files(files):
+            self.publish(name, version, files)
+        current = self._read(BUILT_IN_KEY, BuiltInModel)
+        if current is None or (current.name, current.version) != (name, version):
+            announced = BuiltInModel(
+                name=name, version=version, worker=worker, announced_at=datetime.now(UTC)
+            )
+            self._write(BUILT_IN_KEY, announced)
+
+    def built_in(self) -> BuiltInModel | None:
+        """What judges as long as nothing is active; None before a worker has said so.
+
+        Raises:
+            DamagedModel: The document cannot be read.
+        """
+        return self._read(BUILT_IN_KEY, BuiltInModel)
+
     def refuse(self, name: str, version: str, error: UnmaskError, *, worker: str) -> None:
         """Let operators see that a worker did not take a version, and why."""
         refusal = Refusal(
@@ -259,11 +280,11 @@ class ModelRegistry:
                 self._store.download(key, target)
             except ObjectNotFound:
                 return False
-            return _describe_file(target) == expected
+            return describe_file(target) == expected
 
     def _write(self, key: str, document: BaseModel) -> None:
         data = document.model_dump_json(indent=1).encode()
-        self._store.put(key, data, content_type=_JSON)
+        self._store.put(key, data, content_type=JSON)
 
     def _read(self, key: str, kind: type[_Document]) -> _Document | None:
         try:
@@ -275,23 +296,3 @@ class ModelRegistry:
             raise DamagedModel(
                 f"{key} is no valid {kind.__name__}: {first['loc']}: {first['msg']}."
             ) from error
-
-
-def _describe(files: Mapping[str, Path]) -> dict[str, StoredFile]:
-    try:
-        _PATHS.validate_python(frozenset(files))
-    except ValidationError as error:
-        wrong = sorted(str(item["input"]) for item in error.errors())
-        raise InvalidCheckpoint(f"{wrong} cannot be files of a published checkpoint.") from error
-    if reserved := _OURS.intersection(files):
-        raise InvalidCheckpoint(f"{sorted(reserved)} are names that the registry needs itself.")
-    try:
-        return {path: _describe_file(files[path]) for path in sorted(files)}
-    except OSError as error:
-        raise InvalidCheckpoint(f"{error.filename} cannot be read ({error.strerror}).") from error
-
-
-def _describe_file(path: Path) -> StoredFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return StoredFile(sha256=digest, bytes=file.tell())

@@ -2,7 +2,9 @@
 
 A version is a folder of objects, `models/NAME/VERSION/`: the weights, the card, the card's figures
 and, written last, `manifest.json` with the SHA-256 of each of them. `models/active.json` names the
-version that judges. Names and versions are those of the card; nothing here needs to read it.
+version that was made the one that judges, `models/built-in.json` the one that came with the
+workers and judges as long as there is no other. Names and versions are those of the card; nothing
+here needs to read it.
 """
 
 import re
@@ -14,6 +16,7 @@ from unmask_shared.errors import InvalidModelRef
 
 MODELS_PREFIX: Final = "models/"
 ACTIVE_KEY: Final = f"{MODELS_PREFIX}active.json"
+BUILT_IN_KEY: Final = f"{MODELS_PREFIX}built-in.json"
 MANIFEST_FILE: Final = "manifest.json"
 REFUSAL_FILE: Final = "refusal.json"
 
@@ -27,7 +30,9 @@ FilePath = Annotated[
 """Path of a file in a version: it cannot lead out of the folder that it is fetched to."""
 
 # An object store cannot hold an object and a folder of the same name.
-_RESERVED: Final = frozenset({ACTIVE_KEY.removeprefix(MODELS_PREFIX)})
+_RESERVED: Final = frozenset(
+    {ACTIVE_KEY.removeprefix(MODELS_PREFIX), BUILT_IN_KEY.removeprefix(MODELS_PREFIX)}
+)
 
 
 class _Document(BaseModel):
@@ -85,6 +90,16 @@ class ActiveModel(Activation):
     def without_history(self) -> Activation:
         """This activation alone."""
         return Activation(name=self.name, version=self.version, activated_at=self.activated_at)
+
+
+class BuiltInModel(_Document):
+    """`built-in.json`: the version that came with the workers, which they have published."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: str
+    worker: Annotated[str, Field(description="Host and process that announced it.")]
+    announced_at: AwareDatetime
 
 
 class Refusal(_Document):

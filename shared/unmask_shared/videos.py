@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,11 @@ from unmask_shared.artifacts import BoundingBox, Coverage, FaceMode, VideoInfo
 from unmask_shared.errors import UnmaskError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+MODEL_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,127}/[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$"
+"""A published version of a model, `NAME/VERSION`, as `unmask_shared.model_versions` allows it."""
+
+MAX_MODEL_LENGTH: Final = 257
 
 
 class Status(StrEnum):
@@ -61,6 +66,22 @@ class Upload(_Document):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class ModelRef(_Document):
+    """The checkpoint that judges, or has judged, a video."""
+
+    name: str
+    version: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `NAME/VERSION`, the form in which callers choose a model."""
+        name, _, version = text.partition("/")
+        return cls(name=name, version=version)
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
 class AnalysisOptions(_Document):
     """What the caller of POST /videos may choose."""
 
@@ -100,6 +121,16 @@ class AnalysisOptions(_Document):
             examples=[True],
         ),
     ] = False
+    model: Annotated[
+        str | None,
+        Field(
+            pattern=MODEL_PATTERN,
+            max_length=MAX_MODEL_LENGTH,
+            description="Which published model judges, as `NAME/VERSION`; GET /models lists them. "
+            "By default the one that is active when the video is accepted.",
+            examples=["resnet-lstm/0.2.0"],
+        ),
+    ] = None
 
 
 class VideoRecord(_Document):
@@ -112,6 +143,20 @@ class VideoRecord(_Document):
     owner: Annotated[
         str | None,
         Field(description="Id of the API key that it came with; None where none was asked for."),
+    ] = None
+    idempotency: Annotated[
+        str | None,
+        Field(description="Object key of what says that an Idempotency-Key stands for it."),
+    ] = None
+    model: Annotated[
+        ModelRef | None,
+        Field(
+            description="The version that judges it, whatever is activated later; None where "
+            "nobody knew any at that moment, and for the one that is active when it is judged."
+        ),
+    ] = None
+    analysis_of: Annotated[
+        str | None, Field(description="The video that the same file was sent as.")
     ] = None
 
 
@@ -198,13 +243,6 @@ class Result(_Document):
     coverage: Annotated[
         Coverage | None, Field(description="Null in results of versions that did not report it.")
     ] = None
-
-
-class ModelRef(_Document):
-    """The checkpoint that gave a result."""
-
-    name: str
-    version: str
 
 
 class Timings(_Document):

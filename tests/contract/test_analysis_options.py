@@ -97,7 +97,7 @@ class Analysis:
             store=self.store,
             jobs=self.jobs,
             job_settings=self.settings,
-            choose_classifier=lambda: ClipClassifier(load_checkpoint(MODEL_DIR)),
+            choose_classifier=lambda _: ClipClassifier(load_checkpoint(MODEL_DIR)),
             limits=QualityLimits(),
             heatmaps_per_face=2,
         ).run(ID)

@@ -71,7 +71,7 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
         store=local_store,
         jobs=job_store,
         job_settings=job_settings,
-        choose_classifier=lambda: classifier,
+        choose_classifier=lambda _: classifier,
         limits=QualityLimits(),
         heatmaps_per_face=2,
     ).run(ID)

@@ -1,62 +1,84 @@
-"""The classifier that judges, following the registry's active version while jobs run."""
+"""The classifier that judges: the one a video asks for, or else the active version."""
 
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-from unmask_inference.published import PublishedModels
+from unmask_inference.loaded import LoadedModels
 from unmask_shared.errors import (
     DamagedModel,
     DependencyUnavailable,
-    InvalidCheckpoint,
-    InvalidModelRef,
+    ModelUnusable,
     UnmaskError,
 )
+from unmask_shared.model.checkpoint import CARD_FILE, WEIGHTS_FILE
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import Activation, ActiveModel
+from unmask_shared.videos import ModelRef, VideoRecord
 
 log = logging.getLogger(__name__)
 
 
-class ModelInUse:
-    """Gives each job the classifier of the version that is active when the job begins.
+@dataclass(frozen=True, kw_only=True)
+class BuiltIn:
+    """The checkpoint that came with the worker.
 
-    A job keeps what it was given; another version is fetched, checked and warmed up beside it, and
-    takes its place when it is ready. A version that cannot be used is refused once, in the log and
-    in the registry, and what judged before goes on.
+    Attributes:
+        classifier: Made of it.
+        folder: Where it lies.
+    """
+
+    classifier: ClipClassifier
+    folder: Path
+
+    @property
+    def model(self) -> ModelRef:
+        """Its name and version."""
+        return ModelRef(name=self.classifier.card.name, version=self.classifier.card.version)
+
+    def files(self) -> dict[str, Path]:
+        """All that belongs to it, by the paths in a published version."""
+        figures = self.classifier.card.figures
+        return {file: self.folder / file for file in (WEIGHTS_FILE, CARD_FILE, *figures)}
+
+
+class ModelInUse:
+    """Gives each job the classifier of the version that its video was accepted with.
+
+    A job keeps what it was given. The active version is fetched, checked and warmed up before a
+    job asks for it, beside the one that is in use; one that cannot be used is refused once, in the
+    log and in the registry, and what judged before goes on.
     """
 
     def __init__(
-        self,
-        registry: ModelRegistry,
-        models: PublishedModels,
-        *,
-        built_in: ClipClassifier,
-        worker: str,
+        self, registry: ModelRegistry, loaded: LoadedModels, *, built_in: BuiltIn, worker: str
     ) -> None:
-        """Begin with the built-in checkpoint; nothing is fetched yet.
+        """Begin with the built-in checkpoint; nothing is fetched or published yet.
 
         Args:
             registry: Says which version is active.
-            models: Makes classifiers of versions.
+            loaded: Has the classifiers of versions.
             built_in: Judges as long as nothing usable was activated.
-            worker: Host and process, for those who read refusals.
+            worker: Host and process, for those who read what it announces.
         """
         self._registry = registry
-        self._models = models
+        self._loaded = loaded
         self._built_in = built_in
         self._worker = worker
         self._lock = threading.Lock()
-        self._classifier = built_in
-        self._published: tuple[str, str] | None = None  # name and version, unless it is built in
+        self._classifier = built_in.classifier
+        self._published: ModelRef | None = None  # unless the built-in checkpoint judges
+        self._announced = False
         self._looked = False
         self._seen: ActiveModel | None = None
         self._complaint = ""
 
     def classifier(self) -> ClipClassifier:
-        """What a job that begins now is judged with, from its beginning to its end.
+        """That of the active version, or of the newest one before it that can be used.
 
         Raises:
             DependencyUnavailable: It was never seen which version is active, and the store, which
@@ -66,6 +88,35 @@ class ModelInUse:
             self.look()
         return self._classifier
 
+    def classifier_for(self, record: VideoRecord) -> ClipClassifier:
+        """What a video is judged with, from its beginning to its end.
+
+        A version that nobody chose and that cannot be used was the active one when the video came,
+        and was refused since: what judges now takes its place.
+
+        Raises:
+            ModelUnusable: The sender chose a version that cannot be used.
+            DependencyUnavailable: The store, which the job needs too, does not answer.
+        """
+        active = self.classifier()
+        if record.model is None:
+            return active
+        try:
+            return self._loaded.get(record.model)
+        except DependencyUnavailable:
+            raise
+        except UnmaskError as error:
+            if record.options.model is not None:
+                raise ModelUnusable(f"{record.model} cannot be used: {error.detail}") from error
+            log.warning(
+                "%s judges instead of %s: %s",
+                self._judge,
+                record.model,
+                error.detail,
+                extra={"video_id": record.id, "code": error.code},
+            )
+            return active
+
     def look(self) -> None:
         """Take the version that is active, if it is another one than when this was last called.
 
@@ -73,6 +124,7 @@ class ModelInUse:
             DependencyUnavailable: The store does not answer, or there is no room for the files.
         """
         with self._lock:
+            self._announce()
             try:
                 active = self._registry.active()
             except DamagedModel as error:
@@ -106,10 +158,36 @@ class ModelInUse:
         finally:
             stopped.set()
 
+    def _announce(self) -> None:
+        """Publish the built-in checkpoint once, so that videos can be accepted with it."""
+        if self._announced:
+            return
+        model = self._built_in.model
+        try:
+            self._registry.announce_built_in(
+                model.name, model.version, self._built_in.files(), worker=self._worker
+            )
+            self._registry.clear_refusal(model.name, model.version)
+        except OSError as error:  # what is published is read back into a temporary folder
+            raise DependencyUnavailable(f"{model} cannot be published: {error}.") from error
+        except DependencyUnavailable:
+            raise
+        except UnmaskError as error:
+            log.error(  # noqa: TRY400 - a matter of files, not of code
+                "%s (built in) judges only what no published version does: %s %s",
+                model,
+                error.detail,
+                error.action,
+                extra={"code": error.code},
+            )
+        else:
+            self._loaded.hold(model, self._built_in.classifier)
+        self._announced = True
+
     def _take(self, active: ActiveModel | None) -> None:
         if active is None:
             if self._published is not None:
-                self._swap(self._built_in, None)
+                self._swap(self._built_in.classifier, None)
             return
         # A worker that starts has nothing older to keep: it takes what was active before.
         for activation in (active,) if self._looked else (active, *active.previous):
@@ -117,53 +195,31 @@ class ModelInUse:
                 return
 
     def _takes(self, activation: Activation) -> bool:
-        name, version = activation.name, activation.version
-        if (name, version) == self._published:
+        model = ModelRef(name=activation.name, version=activation.version)
+        if model == self._published:
             return True
         try:
-            classifier = self._models.load(name, version)
+            classifier = self._loaded.get(model, anew=True)
         except DependencyUnavailable:
             raise
         except UnmaskError as error:
-            self._refuse(activation, error)
+            log.error(  # noqa: TRY400 - a matter of the checkpoint, not of code
+                "refused to judge with %s: %s %s goes on. %s",
+                activation,
+                error.detail,
+                self._judge,
+                error.action,
+                extra={"code": error.code},
+            )
             return False
-        except Exception as error:
-            # Whatever a checkpoint does, it must not take the worker down or end this thread.
-            log.exception("%s could not be loaded", activation)
-            self._refuse(activation, InvalidCheckpoint(f"{type(error).__name__}: {error}"))
-            return False
-        self._swap(classifier, (name, version))
-        with self._unless_the_store_is_away():
-            self._registry.clear_refusal(name, version)
+        self._swap(classifier, model)
         return True
 
-    def _swap(self, classifier: ClipClassifier, published: tuple[str, str] | None) -> None:
+    def _swap(self, classifier: ClipClassifier, published: ModelRef | None) -> None:
         before = self._judge
         self._classifier, self._published = classifier, published
+        self._loaded.protect(published)
         log.info("%s judges from now on, instead of %s", self._judge, before)
-
-    def _refuse(self, activation: Activation, error: UnmaskError) -> None:
-        log.error(
-            "refused to judge with %s: %s %s goes on. %s",
-            activation,
-            error.detail,
-            self._judge,
-            error.action,
-            extra={"code": error.code},
-        )
-        # A name that cannot be a key has no place in the registry either.
-        if not isinstance(error, InvalidModelRef):
-            with self._unless_the_store_is_away():
-                self._registry.refuse(
-                    activation.name, activation.version, error, worker=self._worker
-                )
-
-    @contextmanager
-    def _unless_the_store_is_away(self) -> Iterator[None]:
-        try:
-            yield
-        except DependencyUnavailable as error:
-            log.warning("the registry does not show it: %s", error.detail)
 
     def _complain(self, problem: str) -> None:
         """Log what lasts once, not at every look."""

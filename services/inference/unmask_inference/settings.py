@@ -26,6 +26,14 @@ class InferenceSettings(BaseSettings):
     model_poll_s: Annotated[
         float, Field(gt=0, description="How often to look which version is active, in seconds.")
     ] = 5.0
+    models_kept: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Published versions that stay in memory beside the built-in checkpoint: "
+            "the active one, and those that videos on their way were accepted with.",
+        ),
+    ] = 3
     crop_size: Annotated[
         int | None,
         Field(

@@ -41,7 +41,7 @@ class FaceClassification:
         store: ObjectStore,
         jobs: RedisJobStore,
         job_settings: JobSettings,
-        choose_classifier: Callable[[], ClipClassifier],
+        choose_classifier: Callable[[VideoRecord], ClipClassifier],
         limits: QualityLimits,
         heatmaps_per_face: int,
     ) -> None:
@@ -51,7 +51,7 @@ class FaceClassification:
             store: Has the crops, and takes the results.
             jobs: The live view.
             job_settings: Leases and attempts.
-            choose_classifier: Asked once for each job, which keeps what it is given.
+            choose_classifier: Asked once for each video, which keeps what it is given.
             limits: What a face has to show so that it is judged.
             heatmaps_per_face: Most heatmaps of each face, for callers who ask for them.
         """
@@ -85,7 +85,7 @@ class FaceClassification:
         if record is None:
             raise ObjectNotFound(f"The record of video {video_id} is gone.")
         # Whatever is activated from here on, one checkpoint judges the whole video.
-        classifier = self._choose_classifier()
+        classifier = self._choose_classifier(record)
         card = classifier.card
         if can_judge(manifest, card):
             check_faces(manifest, card)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from celery import Celery
 
-from unmask_inference.model_in_use import ModelInUse
+from unmask_inference.loaded import LoadedModels
+from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.tasks import FaceClassification
@@ -48,11 +49,13 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
         form = replace(form, margin=settings.crop_margin)
     store = make_object_store(store_settings)
     registry = ModelRegistry(store)
+    published = PublishedModels(registry, form=form, device=device, batch_size=settings.batch_size)
+    worker = worker_name()
     models = ModelInUse(
         registry,
-        PublishedModels(registry, form=form, device=device, batch_size=settings.batch_size),
-        built_in=built_in,
-        worker=worker_name(),
+        LoadedModels(registry, published, kept=settings.models_kept, worker=worker),
+        built_in=BuiltIn(classifier=built_in, folder=settings.model_dir),
+        worker=worker,
     )
     try:
         store.check()  # which makes the bucket, if this is the first service to ask for it
@@ -73,7 +76,7 @@ def build_app(
         store=make_object_store(store_settings),
         jobs=make_job_store(job_settings),
         job_settings=job_settings,
-        choose_classifier=models.classifier,
+        choose_classifier=models.classifier_for,
         limits=settings.quality_limits(),
         heatmaps_per_face=settings.heatmaps_per_face,
     )

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from checkpoints import (
     give_no_numbers,
     publish_unchecked,
 )
+from sample_documents import record_of
 
-from unmask_inference.model_in_use import ModelInUse
+from unmask_inference.loaded import LoadedModels
+from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
-from unmask_shared.errors import DependencyUnavailable, ObjectStoreUnavailable
+from unmask_shared.errors import DependencyUnavailable, ModelUnusable, ObjectStoreUnavailable
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import ACTIVE_KEY, ActiveModel, version_key
 from unmask_shared.object_store import LocalObjectStore
+from unmask_shared.videos import AnalysisOptions, ModelRef, VideoRecord
 
 LOGGER = "unmask_inference.model_in_use"
 BYTES = "application/octet-stream"
@@ -66,7 +70,12 @@ def start(registry: ModelRegistry, built_in: ClipClassifier) -> Callable[[], Mod
         models = PublishedModels(
             registry, form=CropForm.of(built_in.card), device=torch.device("cpu"), batch_size=4
         )
-        return ModelInUse(registry, models, built_in=built_in, worker="host:1")
+        return ModelInUse(
+            registry,
+            LoadedModels(registry, models, kept=2, worker="host:1"),
+            built_in=BuiltIn(classifier=built_in, folder=DEFAULT_CHECKPOINT),
+            worker="host:1",
+        )
 
     return start
 
@@ -328,3 +337,171 @@ def test_no_files_are_left_behind(
         registry.activate(NAME, version)
         start().classifier()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+# --- the built-in checkpoint as a version ----------------------------------------------------
+
+
+def test_the_built_in_checkpoint_is_published_and_announced_once(
+    start: Callable[[], ModelInUse], registry: ModelRegistry, built_in: ClipClassifier
+) -> None:
+    start().look()
+    announced = registry.built_in()
+    assert announced is not None
+    assert (announced.name, announced.version) == (NAME, built_in.card.version)
+    published = registry.manifest(NAME, built_in.card.version)
+    assert {"card.json", "weights.safetensors", *built_in.card.figures} == published.files.keys()
+    assert registry.active() is None
+    start().look()
+    assert registry.built_in() == announced
+
+
+def test_another_checkpoint_of_the_same_version_is_not_announced_and_judges_on(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    built_in: ClipClassifier,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publish(built_in.card.version, temperature=3.0)
+    models = start()
+    for _ in range(2):
+        models.look()
+    assert registry.built_in() is None
+    assert models.classifier() is built_in
+    assert models.classifier_for(accepted_with(built_in.card.version)).card.temperature == 3.0
+    (line,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert "new version" in line.getMessage()
+
+
+# --- videos that were accepted with a version ------------------------------------------------
+
+
+def accepted_with(version: str | None, *, chosen: bool = False) -> VideoRecord:
+    model = None if version is None else ModelRef(name=NAME, version=version)
+    options = AnalysisOptions(model=str(model)) if chosen else AnalysisOptions()
+    return record_of("1").model_copy(update={"model": model, "options": options})
+
+
+def test_a_video_is_judged_by_the_version_it_was_accepted_with(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    built_in: ClipClassifier,
+) -> None:
+    for version in "23":
+        publish(version)
+    registry.activate(NAME, "3")
+    models = start()
+    for chosen in (False, True):
+        found = models.classifier_for(accepted_with("2", chosen=chosen))
+        assert found.card.version == "2"
+    assert models.classifier_for(accepted_with(built_in.card.version)) is built_in
+    assert models.classifier_for(accepted_with(None)).card.version == "3"
+    assert judging(models) == "3"
+
+
+def test_versions_stay_in_memory_until_others_are_used_but_the_active_one_always(
+    start: Callable[[], ModelInUse], publish: Callable[..., None], registry: ModelRegistry
+) -> None:
+    for version in "234":
+        publish(version)
+    registry.activate(NAME, "2")
+    models = start()
+    active = models.classifier_for(accepted_with("2"))
+    third = models.classifier_for(accepted_with("3"))
+    assert models.classifier_for(accepted_with("3")) is third
+    models.classifier_for(accepted_with("4"))  # two are kept
+    assert models.classifier_for(accepted_with("2")) is active
+    assert models.classifier_for(accepted_with("3")) is not third
+
+
+def test_the_active_version_is_in_memory_before_a_video_asks_for_it(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    store: SometimesAway,
+) -> None:
+    publish("2")
+    models = start()
+    models.look()
+    registry.activate(NAME, "2")
+    models.look()
+    store.away = True
+    assert models.classifier_for(accepted_with("2")).card.version == "2"
+
+
+@pytest.mark.parametrize(
+    ("version", "changes", "reason"),
+    [
+        ("2", {"change_weights": give_no_numbers}, "not finite"),
+        ("2", {"input_size": 96}, "96 px"),
+        ("9", {}, "not published"),
+    ],
+)
+def test_only_a_choice_of_what_cannot_be_used_lets_the_video_fail(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    built_in: ClipClassifier,
+    caplog: pytest.LogCaptureFixture,
+    version: str,
+    changes: dict[str, Any],
+    reason: str,
+) -> None:
+    publish("2", **changes)
+    models = start()
+    with pytest.raises(ModelUnusable, match=reason) as failure:
+        models.classifier_for(accepted_with(version, chosen=True))
+    assert not failure.value.retryable
+    refusal = registry.refusal(NAME, version)
+    assert refusal is not None
+    assert re.search(reason, refusal.detail)
+    assert models.classifier_for(accepted_with(version)) is built_in
+    assert f"instead of {NAME}/{version}" in caplog.text
+
+
+def test_what_was_refused_a_moment_ago_is_fetched_again_only_when_it_is_activated(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    store: SometimesAway,
+    tmp_path: Path,
+) -> None:
+    publish("2")
+    weights = version_key(NAME, "2", "weights.safetensors")
+    store.put(weights, b"x", content_type=BYTES)
+    models = start()
+    with pytest.raises(ModelUnusable):
+        models.classifier_for(accepted_with("2", chosen=True))
+    publish_unchecked(registry, tmp_path / "checkpoint-2", "2")  # which repairs it
+    with pytest.raises(ModelUnusable):
+        models.classifier_for(accepted_with("2", chosen=True))
+    registry.activate(NAME, "2")
+    models.look()
+    assert models.classifier_for(accepted_with("2", chosen=True)).card.version == "2"
+    assert registry.refusal(NAME, "2") is None
+
+
+def test_a_video_waits_for_a_store_that_is_away(
+    start: Callable[[], ModelInUse], publish: Callable[..., None], store: SometimesAway
+) -> None:
+    publish("2")
+    models = start()
+    models.look()
+    store.away = True
+    with pytest.raises(DependencyUnavailable):
+        models.classifier_for(accepted_with("2", chosen=True))
+    store.away = False
+    assert models.classifier_for(accepted_with("2", chosen=True)).card.version == "2"
+
+
+def test_two_threads_that_ask_for_a_version_load_it_once(
+    start: Callable[[], ModelInUse], publish: Callable[..., None]
+) -> None:
+    publish("2")
+    models = start()
+    models.look()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(models.classifier_for, [accepted_with("2")] * 2)
+    assert first is second
