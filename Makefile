@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PACKAGES := shared services/gateway services/preprocessor services/inference services/trainer \
-            services/standalone
+            services/standalone client
 MANIFESTS := constraints.txt dev-requirements.txt $(PACKAGES:%=%/pyproject.toml)
 DEMO_MEDIA := .cache/demo
 COMPOSE ?= docker compose
@@ -22,7 +22,7 @@ $(VENV)/installed: $(MANIFESTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r dev-requirements.txt \
-	    -e "shared[vision,model]" $(foreach package,$(filter services/%,$(PACKAGES)),-e $(package))
+	    -e "shared[vision,model]" $(foreach package,$(filter-out shared,$(PACKAGES)),-e $(package))
 	touch $@
 
 demo: install $(DEMO_MEDIA)/done

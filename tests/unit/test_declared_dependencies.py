@@ -106,3 +106,11 @@ def test_the_shared_package_declares_what_it_imports() -> None:
         more = shared["optional-dependencies"][extra]  # type: ignore[index] # a TOML table
         names = imports(folder.rglob("*.py"))
         assert not undeclared(names, declared | {requirement(text)[0] for text in more})
+
+
+def test_the_client_declares_what_it_imports() -> None:
+    declared = {requirement(text)[0] for text in project(ROOT / "client")["dependencies"]}  # type: ignore[attr-defined] # a TOML list
+    package = ROOT / "client" / "unmask_client"
+    # What it needs to analyse videos itself comes with an extra, through the services.
+    core = (file for file in package.rglob("*.py") if "in_process" not in file.parts)
+    assert not undeclared(imports(core), declared)

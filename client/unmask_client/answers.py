@@ -1,0 +1,94 @@
+"""Reads answers of the API: typed values from successes, typed errors from problems."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from unmask_client.calls import Answer
+from unmask_client.errors import (
+    AccessRefused,
+    Conflict,
+    NotFound,
+    ProblemError,
+    TooManyRequests,
+    Unavailable,
+    UnexpectedAnswer,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+_KINDS: Final[dict[int, type[ProblemError]]] = {
+    401: AccessRefused,
+    403: AccessRefused,
+    404: NotFound,
+    409: Conflict,
+    410: NotFound,
+    429: TooManyRequests,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+_SHOWN_CHARACTERS: Final = 200
+
+
+def read(answer: Answer, form: type[M]) -> M:
+    """The value that the body of a success holds.
+
+    Raises:
+        UnexpectedAnswer: The body has another form.
+    """
+    try:
+        return form.model_validate_json(answer.body)
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"The answer with status {answer.status} is not a {form.__name__}: "
+            f"{error.errors(include_url=False)[0]['msg']} in {_beginning(answer)}."
+        ) from error
+
+
+def read_problem(answer: Answer) -> ProblemError:
+    """The error that an answer stands for which is no success.
+
+    Proxies answer without a problem document; then the status has to do.
+    """
+    problem = _document(answer)
+    status = answer.status
+    return _KINDS.get(status, ProblemError)(
+        str(problem.get("detail") or f"The server answered with status {status}."),
+        status=status,
+        code=str(problem.get("code") or f"http_{status}"),
+        title=str(problem.get("title") or f"Status {status}"),
+        action=str(problem.get("action") or "See whether UNMASK_URL names the gateway itself."),
+        retryable=problem.get("retryable") is True,
+        retry_after_s=retry_after_s(answer.headers),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks to wait for, which may be a number or a date."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _beginning(answer: Answer) -> str:
+    return repr(answer.body[:_SHOWN_CHARACTERS].decode(errors="replace"))

@@ -1,0 +1,352 @@
+"""What the clients send, and what they make of answers; the same for both."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from client_doubles import AnsweringServer, client_of
+
+from unmask_client import (
+    AccessRefused,
+    AnalysisOptions,
+    Client,
+    Conflict,
+    ConnectionFailed,
+    InvalidArgument,
+    NotFound,
+    ProblemError,
+    RetryPolicy,
+    TooManyRequests,
+    Unavailable,
+    UnexpectedAnswer,
+    WaitTimedOut,
+)
+from unmask_gateway.problems import problem_of
+from unmask_gateway.schemas import COMPLETED_EXAMPLE, EXAMPLE_ID, QUEUED_EXAMPLE
+from unmask_shared.errors import (
+    NotAVideo,
+    ObjectStoreUnavailable,
+    TruncatedUpload,
+    UnmaskError,
+    VideoNotFound,
+)
+
+MakeClient = Callable[..., AbstractContextManager[Client]]
+
+QUEUED = httpx.Response(202, json=QUEUED_EXAMPLE, headers={"Retry-After": "0"})
+RUNNING = httpx.Response(
+    200,
+    json=QUEUED_EXAMPLE | {"status": "preprocessing", "progress": 0.3},
+    headers={"Retry-After": "0"},
+)
+COMPLETED = httpx.Response(200, json=COMPLETED_EXAMPLE)
+CUT = httpx.ReadError("cut")
+REFUSED = httpx.ConnectError("refused")
+
+
+@pytest.fixture(params=["blocking", "async"])
+def make_client(request: pytest.FixtureRequest) -> MakeClient:
+    return partial(client_of, request.param)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"not really a video")
+    return path
+
+
+def refusal(error: UnmaskError, **headers: str) -> httpx.Response:
+    """What the gateway answers to this error."""
+    return httpx.Response(
+        error.http_status,
+        content=problem_of(error, "/videos").model_dump_json(),
+        headers={"Content-Type": "application/problem+json", **headers},
+    )
+
+
+def problem(status: int, **headers: str) -> httpx.Response:
+    document = {"code": "c", "title": "t", "detail": "d", "action": "a"}
+    return httpx.Response(status, json=document, headers=headers)
+
+
+class Unseekable(io.RawIOBase):
+    """A pipe, for example."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._data.readinto(buffer)
+
+
+def test_a_file_is_sent_as_a_form_with_the_chosen_options(
+    make_client: MakeClient, clip: Path
+) -> None:
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client:
+        video = client.submit(clip, AnalysisOptions(heatmaps=True), filename="scene 7.mp4")
+    [request] = server.requests
+    assert (request.method, request.url.path) == ("POST", "/videos")
+    assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert int(request.headers["content-length"]) == len(request.content)
+    assert b'name="heatmaps"\r\n\r\ntrue\r\n' in request.content
+    assert b"landmark_overlays" not in request.content  # left to the server
+    assert b'filename="scene 7.mp4"' in request.content
+    assert b"\r\n\r\nnot really a video\r\n" in request.content
+    assert video.id == EXAMPLE_ID
+    assert not video.status.is_final
+
+
+def test_an_open_file_and_a_pipe_are_sent_too(make_client: MakeClient, clip: Path) -> None:
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client, clip.open("rb") as file:
+        client.submit(file)
+        client.submit(io.BufferedReader(Unseekable(b"from a pipe")), filename="pipe.webm")
+    first, second = server.requests
+    assert b'filename="clip.mp4"' in first.content
+    assert second.headers["transfer-encoding"] == "chunked"
+    assert b"from a pipe" in second.content
+
+
+def test_the_progress_of_an_upload_ends_with_all_of_it(
+    make_client: MakeClient, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(300_000))
+    told: list[tuple[int, int | None]] = []
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client:
+        client.submit(large, on_upload=lambda sent, total: told.append((sent, total)))
+    length = len(server.requests[0].content)
+    assert told[-1] == (length, length)
+    assert len(told) > 3
+    assert [sent for sent, _ in told] == sorted(sent for sent, _ in told)
+
+
+def test_a_finished_video_is_read_whole(make_client: MakeClient) -> None:
+    with make_client(AnsweringServer([COMPLETED])) as client:
+        video = client.get(EXAMPLE_ID)
+    assert video.result is not None
+    assert video.as_json() == COMPLETED_EXAMPLE
+
+
+def test_fields_of_a_newer_server_are_ignored(make_client: MakeClient) -> None:
+    newer = httpx.Response(200, json=QUEUED_EXAMPLE | {"owner": "somebody"})
+    with make_client(AnsweringServer([newer])) as client:
+        assert client.get(EXAMPLE_ID).id == EXAMPLE_ID
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, text="<html>"), httpx.Response(200, json={"id": 3})]
+)
+def test_what_is_no_video_is_an_unexpected_answer(
+    make_client: MakeClient, answer: httpx.Response
+) -> None:
+    with (
+        make_client(AnsweringServer([answer])) as client,
+        pytest.raises(UnexpectedAnswer, match="Video") as caught,
+    ):
+        client.get(EXAMPLE_ID)
+    assert "UNMASK_URL" in caught.value.action
+
+
+def test_a_problem_keeps_everything_that_the_server_said(make_client: MakeClient) -> None:
+    error = NotAVideo("'a.txt' does not begin like any video.")
+    server = AnsweringServer([refusal(error)])
+    with make_client(server) as client, pytest.raises(ProblemError) as raised:
+        client.get(EXAMPLE_ID)
+    caught = raised.value
+    assert (caught.code, caught.status, caught.detail) == ("not_a_video", 415, error.detail)
+    assert (caught.title, caught.action, caught.retryable) == (error.title, error.action, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, AccessRefused),
+        (403, AccessRefused),
+        (404, NotFound),
+        (409, Conflict),
+        (429, TooManyRequests),
+        (502, Unavailable),
+        (503, Unavailable),
+        (418, ProblemError),
+    ],
+)
+def test_the_kind_of_a_problem_follows_its_status(
+    make_client: MakeClient, status: int, kind: type[ProblemError]
+) -> None:
+    with make_client(AnsweringServer([problem(status)])) as client, pytest.raises(kind) as caught:
+        client.get(EXAMPLE_ID)
+    assert type(caught.value) is kind
+
+
+def test_a_proxy_that_knows_no_problems_is_told_by_its_status(make_client: MakeClient) -> None:
+    proxy = httpx.Response(413, text="<h1>413</h1>")
+    with make_client(AnsweringServer([proxy])) as client, pytest.raises(ProblemError) as caught:
+        client.get(EXAMPLE_ID)
+    assert caught.value.code == "http_413"
+
+
+def test_what_may_work_later_is_asked_again(make_client: MakeClient) -> None:
+    busy = refusal(ObjectStoreUnavailable(), **{"Retry-After": "0"})
+    server = AnsweringServer([REFUSED, busy, CUT, problem(502), COMPLETED])
+    with make_client(server) as client:
+        assert client.get(EXAMPLE_ID).status == "completed"
+    assert len(server.requests) == 5
+
+
+def test_attempts_end(make_client: MakeClient) -> None:
+    server = AnsweringServer([REFUSED])
+    policy = RetryPolicy(attempts=3, first_pause_s=0.0)
+    with (
+        make_client(server, retries=policy) as client,
+        pytest.raises(ConnectionFailed, match=r"http://unmask\.test") as caught,
+    ):
+        client.get(EXAMPLE_ID)
+    assert len(server.requests) == 3
+    assert "unmask serve" in caught.value.action
+
+
+def test_what_cannot_get_better_is_asked_once(make_client: MakeClient) -> None:
+    server = AnsweringServer([refusal(VideoNotFound())])
+    with make_client(server) as client, pytest.raises(NotFound):
+        client.get(EXAMPLE_ID)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_wants_a_long_rest_is_left_alone(make_client: MakeClient) -> None:
+    server = AnsweringServer([problem(429, **{"Retry-After": "3600"})])
+    with make_client(server) as client, pytest.raises(TooManyRequests) as caught:
+        client.get(EXAMPLE_ID)
+    assert len(server.requests) == 1
+    assert caught.value.retry_after_s == 3600
+
+
+def test_a_file_is_sent_again_whole_after_a_refusal(make_client: MakeClient, clip: Path) -> None:
+    server = AnsweringServer([REFUSED, refusal(TruncatedUpload()), QUEUED])
+    with make_client(server) as client, clip.open("rb") as file:
+        client.submit(file)
+    bodies = [request.content for request in server.requests[1:]]
+    assert all(b"\r\n\r\nnot really a video\r\n" in body for body in bodies)
+
+
+def test_a_pipe_is_not_sent_again_once_it_was_read(make_client: MakeClient) -> None:
+    server = AnsweringServer([refusal(TruncatedUpload()), QUEUED])
+    with make_client(server) as client, pytest.raises(ProblemError, match="early"):
+        client.submit(io.BufferedReader(Unseekable(b"once")))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/nowhere/clip.mp4", "/"])
+def test_a_file_that_cannot_be_read_is_named(make_client: MakeClient, path: str) -> None:
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client, pytest.raises(InvalidArgument, match=path):
+        client.submit(path)
+    assert not server.requests
+
+
+def test_waiting_ends_with_the_video_and_tells_each_change(make_client: MakeClient) -> None:
+    seen: list[float] = []
+    server = AnsweringServer([QUEUED, QUEUED, RUNNING, COMPLETED])
+    with make_client(server) as client:
+        video = client.wait(EXAMPLE_ID, on_progress=lambda video: seen.append(video.progress))
+    assert video.status == "completed"
+    assert seen == [0.0, 0.3, 1.0]
+
+
+def test_waiting_in_vain_ends_and_says_where_the_video_stands(make_client: MakeClient) -> None:
+    with (
+        make_client(AnsweringServer([RUNNING])) as client,
+        pytest.raises(WaitTimedOut, match="preprocessing") as caught,
+    ):
+        client.wait(EXAMPLE_ID, timeout_s=0.05)
+    assert caught.value.video.progress == 0.3
+
+
+def test_ids_cannot_lead_elsewhere(make_client: MakeClient) -> None:
+    server = AnsweringServer([refusal(VideoNotFound())])
+    with make_client(server) as client, pytest.raises(NotFound):
+        client.get("../keys?x=1#y")
+    assert server.requests[0].url.raw_path == b"/videos/..%2Fkeys%3Fx%3D1%23y"
+
+
+@pytest.mark.parametrize("path", ["http://elsewhere.test/a", "//elsewhere.test/a", "a"])
+def test_a_key_never_goes_to_another_host(
+    make_client: MakeClient, tmp_path: Path, path: str
+) -> None:
+    server = AnsweringServer([COMPLETED])
+    with make_client(server, api_key="secret") as client, pytest.raises(InvalidArgument):
+        client.download(path, tmp_path / "picture")
+    assert not server.requests
+
+
+def test_a_download_appears_when_it_is_whole(make_client: MakeClient, tmp_path: Path) -> None:
+    to = tmp_path / "face.jpg"
+    server = AnsweringServer([CUT, httpx.Response(200, content=b"picture")])
+    with make_client(server) as client:
+        client.download("/videos/x/faces/0/thumbnail", to)
+    assert to.read_bytes() == b"picture"
+    assert list(tmp_path.iterdir()) == [to]
+
+
+def test_a_failed_download_leaves_what_was_there(make_client: MakeClient, tmp_path: Path) -> None:
+    to = tmp_path / "face.jpg"
+    to.write_bytes(b"before")
+    with make_client(AnsweringServer([problem(404)])) as client, pytest.raises(NotFound):
+        client.download("/videos/x/faces/0/thumbnail", to)
+    assert to.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [to]
+
+
+class BrokenOff(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The first half of a body, then nothing."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"half"
+        raise CUT
+
+    async def __aiter__(self) -> Any:
+        yield b"half"
+        raise CUT
+
+
+def test_a_download_that_broke_off_begins_again(make_client: MakeClient, tmp_path: Path) -> None:
+    class Server(AnsweringServer):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            answer = super().__call__(request)
+            return httpx.Response(200, stream=BrokenOff()) if len(self.requests) == 1 else answer
+
+    to = tmp_path / "face.jpg"
+    with make_client(Server([httpx.Response(200, content=b"whole")])) as client:
+        client.download("/videos/x/faces/0/thumbnail", to)
+    assert to.read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://[::1"])
+def test_what_is_no_address_is_refused_at_once(url: str) -> None:
+    with pytest.raises(InvalidArgument):
+        Client(url)
+
+
+def test_address_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_URL", "http://elsewhere.test/unmask")
+    monkeypatch.setenv("UNMASK_API_KEY", "unmask_1_2")
+    server = AnsweringServer([COMPLETED])
+    with Client(transport=httpx.MockTransport(server)) as client:
+        client.get(EXAMPLE_ID)
+    [request] = server.requests
+    assert str(request.url) == f"http://elsewhere.test/unmask/videos/{EXAMPLE_ID}"
+    assert request.headers["authorization"] == "Bearer unmask_1_2"
+    with Client(api_key="given", transport=httpx.MockTransport(server)) as client:
+        client.get(EXAMPLE_ID)
+    assert server.requests[1].headers["authorization"] == "Bearer given"
