@@ -302,23 +302,6 @@ class ModelVersionTaken(UnmaskError):
     action = "Give the checkpoint a new version: what was published never changes."
 
 
-class NothingToRollBack(UnmaskError):
-    """No published version is active."""
-
-    code = "nothing_to_roll_back"
-    http_status = 409
-    title = "There is no activation to undo"
-    action = "The checkpoint in UNMASK_MODEL_DIR judges already; activate a published version."
-
-
-class IncompatibleFaces(UnmaskError):
-    """The stored face crops do not have the form that the checkpoint asks for."""
-
-    code = "incompatible_faces"
-    title = "The stored faces do not fit the checkpoint"
-    action = (
-        "Set UNMASK_CROP_SIZE and UNMASK_CROP_MARGIN of the preprocessor as on the checkpoint's "
-        "card and resubmit."
 class UnknownModel(InvalidRequest):
     """A request chooses a version that is not published."""
 
@@ -347,6 +330,23 @@ class ModelUnusable(UnmaskError):
     action = "Analyse the video again with another model; GET /models lists those that work."
 
 
+class NothingToRollBack(UnmaskError):
+    """No published version is active."""
+
+    code = "nothing_to_roll_back"
+    http_status = 409
+    title = "There is no activation to undo"
+    action = "The checkpoint in UNMASK_MODEL_DIR judges already; activate a published version."
+
+
+class IncompatibleFaces(UnmaskError):
+    """The stored face crops do not have the form that the checkpoint asks for."""
+
+    code = "incompatible_faces"
+    title = "The stored faces do not fit the checkpoint"
+    action = (
+        "Set UNMASK_CROP_SIZE and UNMASK_CROP_MARGIN of the preprocessor as on the checkpoint's "
+        "card and resubmit."
     )
 
 

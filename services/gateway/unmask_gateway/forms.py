@@ -7,7 +7,7 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from unmask_gateway.options import ALLOWED_VALUES, OptionFields
+from unmask_gateway.options import OPTION_FIELDS, OptionFields
 from unmask_shared.errors import MalformedUpload, UnsupportedContentType, UploadTooLarge
 
 FILE_FIELD: Final = "file"
@@ -119,7 +119,7 @@ class FileForm:
         """Find out what the part is."""
         _, parameters = parse_options_header(self._headers.get(b"content-disposition"))
         name = parameters.get(b"name", b"").decode(errors="replace")
-        if name in ALLOWED_VALUES:
+        if name in OPTION_FIELDS:
             self._part = _Part.OPTION
             self.options.begin(name)
         elif name == FILE_FIELD:

@@ -1,13 +1,16 @@
 """What a caller may ask of an analysis, read from text fields of the form while it arrives."""
 
+import re
 from typing import Any, Final, get_args
 
 from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import InvalidOption
-from unmask_shared.videos import AnalysisOptions
+from unmask_shared.videos import MAX_MODEL_LENGTH, MODEL_PATTERN, AnalysisOptions
 
-# Longer than any allowed value; what is longer is told from it by its beginning.
+MODEL_FIELD: Final = "model"
+# Longer than any value of the others; what is longer is told from them by its beginning.
 _MAX_VALUE_BYTES: Final = 32
+_SHOWN_BYTES: Final = 32
 _YES_OR_NO: Final = ("true", "false")
 
 ALLOWED_VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -16,13 +19,20 @@ ALLOWED_VALUES: Final[dict[str, tuple[str, ...]]] = {
     "landmark_overlays": _YES_OR_NO,
     "heatmaps": _YES_OR_NO,
 }
-"""The fields of the form that are options, and the values that each may have."""
+"""The fields of the form that are options of a few values, and the values that each may have."""
+
+OPTION_FIELDS: Final = frozenset({*ALLOWED_VALUES, MODEL_FIELD})
+"""All fields of the form that are options."""
 
 
 def describe_options() -> dict[str, Any]:
     """The JSON schema of each field, by name."""
     properties = AnalysisOptions.model_json_schema()["properties"]
-    return {name: properties[name] for name in ALLOWED_VALUES}
+    described = {name: properties[name] for name in ALLOWED_VALUES}
+    # A form has no null: a field is left out.
+    model = {**properties[MODEL_FIELD]}
+    of_text, _ = model.pop("anyOf")
+    return described | {MODEL_FIELD: model | of_text}
 
 
 class OptionFields:
@@ -37,7 +47,7 @@ class OptionFields:
         """Note that the field with this name begins.
 
         Args:
-            name: One of `ALLOWED_VALUES`.
+            name: One of `OPTION_FIELDS`.
 
         Raises:
             InvalidOption: The form had this field before.
@@ -53,9 +63,10 @@ class OptionFields:
         Raises:
             InvalidOption: The value is longer than any that is allowed.
         """
-        self._value += data[: _MAX_VALUE_BYTES + 1]
-        if len(self._value) > _MAX_VALUE_BYTES:
-            raise self._refusal(f"{_shown(self._value[:_MAX_VALUE_BYTES])} and more")
+        most = MAX_MODEL_LENGTH if self._name == MODEL_FIELD else _MAX_VALUE_BYTES
+        self._value += data[: most + 1]
+        if len(self._value) > most:
+            raise self._refusal(f"{_shown(self._value[:_SHOWN_BYTES])} and more")
 
     def end(self) -> None:
         """Keep the field, which is whole now.
@@ -64,7 +75,13 @@ class OptionFields:
             InvalidOption: Its value is not allowed.
         """
         value = self._value.decode(errors="replace")
-        if value not in ALLOWED_VALUES[self._name]:
+        if self._name == MODEL_FIELD:
+            if not value:  # a form sends what nobody filled in
+                return
+            is_allowed = re.fullmatch(MODEL_PATTERN, value) is not None
+        else:
+            is_allowed = value in ALLOWED_VALUES[self._name]
+        if not is_allowed:
             raise self._refusal(_shown(self._value))
         self._values[self._name] = value
 
@@ -73,6 +90,8 @@ class OptionFields:
         return AnalysisOptions.model_validate(self._values)
 
     def _refusal(self, value: str) -> InvalidOption:
+        if self._name == MODEL_FIELD:
+            return InvalidOption(f"`{self._name}` is {value}, not of the form NAME/VERSION.")
         allowed = " or ".join(f"`{option}`" for option in ALLOWED_VALUES[self._name])
         return InvalidOption(f"`{self._name}` is {value}, not {allowed}.")
 
