@@ -167,6 +167,44 @@ class NotAVideo(UnmaskError):
     action = "Send an MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV, OGV or animated GIF file."
 
 
+class IdempotencyKeyReused(InvalidRequest):
+    """An Idempotency-Key came before, with another request."""
+
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+    action = "Send each new video with a new key, and repeat a request without any change."
+
+
+class IdempotencyKeySpent(UnmaskError):
+    """The video that an Idempotency-Key stands for is not there any more."""
+
+    code = "idempotency_key_spent"
+    http_status = 409
+    title = "The video of this Idempotency-Key was deleted"
+    action = "Send the video with a new key."
+
+
+class SourceUrlRefused(InvalidRequest):
+    """A URL names something that this installation does not fetch from, or sends to."""
+
+    code = "url_refused"
+    title = "This URL is not allowed here"
+    action = (
+        "Use an http or https URL of a public server, without a password; the operator can allow "
+        "other hosts and ports."
+    )
+
+
+class SourceUrlUnreachable(UnmaskError):
+    """A file cannot be fetched from its URL."""
+
+    code = "source_url_unreachable"
+    http_status = 422
+    retryable = True
+    title = "The video cannot be fetched from its URL"
+    action = "Check that the URL can be downloaded without signing in, or send the file itself."
+
+
 # --- Videos that cannot be processed ---------------------------------------------------------
 
 
