@@ -542,6 +542,8 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}/faces/{track_id}/thumbnail",
         "/videos/{video_id}/faces/{track_id}/landmarks",
         "/videos/{video_id}/heatmaps/{track_id}/{number}",
+        "/keys",
+        "/keys/{key_id}",
         "/healthz",
         "/readyz",
     }

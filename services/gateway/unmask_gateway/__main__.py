@@ -1,20 +1,54 @@
-"""Runs the gateway: `python -m unmask_gateway`."""
+"""Runs the gateway: `python -m unmask_gateway`; with `keys`, manages the API keys."""
 
+import argparse
 import logging
+import sys
+from collections.abc import Sequence
 
 import uvicorn
 
+from unmask_gateway.access.commands import add_key_commands
+from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.asgi import make_app_from_environment
 from unmask_gateway.settings import GatewaySettings
+from unmask_shared.errors import UnmaskError
 from unmask_shared.logs import configure_logging
-from unmask_shared.settings import LogSettings
+from unmask_shared.object_store import make_object_store
+from unmask_shared.settings import LogSettings, StoreSettings
 
 log = logging.getLogger("unmask_gateway")
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the command; without one, serve.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(prog="unmask_gateway", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    add_key_commands(commands.add_parser("keys", help="make, list and revoke API keys"))
+    options = parser.parse_args(arguments)
     configure_logging("gateway", LogSettings())
+    try:
+        if options.command == "keys":
+            _manage_keys(options)
+        else:
+            _serve()
+    except UnmaskError as error:
+        log.error("%s %s", error.detail, error.action)  # noqa: TRY400 - a mistake has no traceback
+        return 1
+    return 0
+
+
+def _manage_keys(options: argparse.Namespace) -> None:
+    store = make_object_store(StoreSettings())
+    store.check()  # makes the bucket of a new S3 store
+    options.run(KeyStore(store), options)
+
+
+def _serve() -> None:
+    """Serve until SIGTERM or SIGINT."""
     settings = GatewaySettings()
     app = make_app_from_environment(settings)
     log.info("listening on http://%s:%d", settings.host, settings.port)
@@ -33,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,19 +5,26 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from celery import Celery
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
+from unmask_gateway.access.api_description import describe_access
+from unmask_gateway.access.gate import Gate, admit
+from unmask_gateway.access.key_store import KeyStore
+from unmask_gateway.access.owners import VideoOwners
+from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.background import running_in_background
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.middleware import LingeringClose, SecurityHeaders
 from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.routes.health import make_health_router
+from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
+from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.settings import JobSettings
@@ -39,6 +46,8 @@ def make_app(
     celery: Celery,
     settings: GatewaySettings,
     job_settings: JobSettings,
+    policy: AccessPolicy,
+    key_settings: KeySettings,
 ) -> FastAPI:
     """Build the application; nothing is contacted before it starts.
 
@@ -48,10 +57,13 @@ def make_app(
         celery: Sends videos to the workers.
         settings: Limits of the gateway.
         job_settings: Timing that the sweeper goes by.
+        policy: Whether callers need a key.
+        key_settings: The operator's key.
     """
     submissions = Submissions(store=store, jobs=jobs, celery=celery)
     receiver = UploadReceiver(submissions.keep, settings)
     sweeper = Sweeper(store=store, jobs=jobs, celery=celery, settings=job_settings)
+    keys = KeyStore(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,17 +81,28 @@ def make_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.gate = Gate(
+        access=policy.access,
+        admin_key=key_settings.admin_key.get_secret_value() if key_settings.admin_key else None,
+        keys=keys,
+        owners=VideoOwners(store=store, jobs=jobs),
+    )
     install_problem_handlers(app)
     describe_problem_schema(app)
+    describe_access(app, is_open=policy.access == "open")
     app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
+    # Every router but those of health and pages, whose callers need no key.
+    guarded = [Depends(admit)]
     app.include_router(
         make_videos_router(
             receiver=receiver,
             submissions=submissions,
             lookup=VideoLookup(store=store, jobs=jobs),
-        )
+        ),
+        dependencies=guarded,
     )
+    app.include_router(make_keys_router(keys), dependencies=guarded)
     app.include_router(make_health_router(make_probes(store, jobs)))
     app.include_router(make_pages_router(max_upload_bytes=settings.max_upload_bytes))
     app.mount("/static", make_static_files(), name="static")

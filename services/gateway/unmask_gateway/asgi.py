@@ -5,8 +5,10 @@ For example `uvicorn --factory unmask_gateway.asgi:make_app_from_environment`.
 
 from fastapi import FastAPI
 
+from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.app import make_app
 from unmask_gateway.settings import GatewaySettings
+from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.broker import make_celery
 from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
@@ -14,12 +16,23 @@ from unmask_shared.settings import JobSettings, StoreSettings
 
 
 def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAPI:
-    """Build the application with everything that `UNMASK_...` variables name."""
+    """Build the application with everything that `UNMASK_...` variables name.
+
+    A server that is told its address otherwise than by UNMASK_HOST should set UNMASK_ACCESS=keys.
+
+    Raises:
+        OpenAccessRefused: It would listen for strangers without asking for keys.
+    """
+    settings = settings or GatewaySettings()
+    policy = AccessPolicy()
+    policy.check_address(settings.host)
     job_settings = JobSettings()
     return make_app(
         store=make_object_store(StoreSettings()),
         jobs=make_job_store(job_settings),
         celery=make_celery(job_settings),
-        settings=settings or GatewaySettings(),
+        settings=settings,
         job_settings=job_settings,
+        policy=policy,
+        key_settings=KeySettings(),
     )

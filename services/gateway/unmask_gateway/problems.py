@@ -101,6 +101,8 @@ def _respond(
 ) -> Response:
     problem = problem_of(error, request.url.path)
     all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    if error.http_status == 401:
+        all_headers["WWW-Authenticate"] = "Bearer"
     if error.retryable and error.http_status == 503:
         all_headers["Retry-After"] = str(_RETRY_AFTER_S)
     return Response(

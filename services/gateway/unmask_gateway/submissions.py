@@ -54,6 +54,7 @@ class Submissions:
                     sha256=upload.stream.sha256,
                 ),
                 options=upload.options.chosen(),
+                owner=upload.owner,
             )
             upload.stream.raise_if_aborted()
             write_document(self._store, record_key(video_id), record)

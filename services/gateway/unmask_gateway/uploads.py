@@ -39,12 +39,14 @@ class IncomingUpload:
         content_type: Media type that the client gave.
         stream: The file's bytes; reading raises when the upload breaks off.
         options: What the form asks for; whole once the stream was read to its end.
+        owner: Id of the API key that it came with.
     """
 
     filename: str
     content_type: str
     stream: UploadPipe
     options: OptionFields
+    owner: str | None
 
 
 KeepUpload = Callable[[IncomingUpload], VideoRecord]
@@ -67,7 +69,12 @@ class UploadReceiver:
         self._storing: set[asyncio.Future[VideoRecord]] = set()
 
     async def receive(
-        self, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
+        self,
+        body: AsyncIterator[bytes],
+        *,
+        content_type: str | None,
+        content_length: int | None,
+        owner: str | None = None,
     ) -> VideoRecord:
         """Receive one request body and keep the file in it.
 
@@ -75,6 +82,7 @@ class UploadReceiver:
             body: The body in pieces.
             content_type: The request's `Content-Type`.
             content_length: Length of the body, if the client told it.
+            owner: Id of the API key that it comes with.
 
         Returns:
             The record of the video, which is accepted from then on.
@@ -105,6 +113,7 @@ class UploadReceiver:
                 content_type=form.content_type,
                 stream=pipe,
                 options=form.options,
+                owner=owner,
             )
             kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
             self._storing.add(kept)

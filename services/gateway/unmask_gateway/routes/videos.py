@@ -8,6 +8,7 @@ import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response, status
 
+from unmask_gateway.access.gate import CurrentCaller
 from unmask_gateway.forms import FILE_FIELD
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
@@ -135,7 +136,7 @@ def make_videos_router(
         },
         openapi_extra=_UPLOAD_BODY,
     )
-    async def submit_video(request: Request, response: Response) -> Video:
+    async def submit_video(request: Request, response: Response, caller: CurrentCaller) -> Video:
         """Send one file in the field `file`; poll the `Location` for the outcome.
 
         The options may come before the file or behind it. A field that is not known is ignored.
@@ -144,6 +145,7 @@ def make_videos_router(
             request.stream(),
             content_type=request.headers.get("content-type"),
             content_length=_content_length(request),
+            owner=caller.key_id,
         )
         with anyio.move_on_after(_ANNOUNCE_PATIENCE_S) as patience:
             await to_thread.run_sync(submissions.announce, record, abandon_on_cancel=True)

@@ -1,0 +1,59 @@
+"""Why a caller is turned away."""
+
+from unmask_shared.errors import InvalidRequest, UnmaskError
+
+
+class ApiKeyRequired(UnmaskError):
+    """The request names no API key."""
+
+    code = "api_key_required"
+    http_status = 401
+    title = "An API key is needed"
+    action = "Send the header `Authorization: Bearer KEY`; the operator makes keys."
+
+
+class InvalidApiKey(UnmaskError):
+    """The API key is malformed, unknown or revoked."""
+
+    code = "invalid_api_key"
+    http_status = 401
+    title = "The API key is not valid"
+    action = "Compare the key with the one you were given, or ask the operator for a new one."
+
+
+class MissingScope(UnmaskError):
+    """The key is valid, but not for this."""
+
+    code = "missing_scope"
+    http_status = 403
+    title = "The API key does not allow this"
+    action = "Use a key that has the scope which the detail names."
+
+
+class ApiKeyNotFound(UnmaskError):
+    """No API key has this id."""
+
+    code = "api_key_not_found"
+    http_status = 404
+    title = "There is no such API key"
+    action = "Use the `id` of one of the keys that GET /keys lists."
+
+
+class MalformedApiKeyId(InvalidRequest):
+    """A path contains something that can never be the id of an API key."""
+
+    code = "malformed_api_key_id"
+    title = "This is not the id of an API key"
+    action = "Use the `id` of one of the keys that GET /keys lists, never the key itself."
+
+
+class AccessIsOpen(UnmaskError):
+    """Keys are managed over HTTP only where keys say who manages them."""
+
+    code = "access_is_open"
+    http_status = 409
+    title = "This installation asks nobody for a key"
+    action = (
+        "Make keys with `python -m unmask_gateway keys create`, then set UNMASK_ACCESS=keys; until "
+        "then anybody could make one here that is valid later."
+    )

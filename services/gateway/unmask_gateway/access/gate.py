@@ -1,0 +1,129 @@
+"""Lets requests in: who sends it, may they do this, and is the video theirs.
+
+`admit` stands before every router that is not public, so that a route cannot forget it. Reading
+needs the scope `read`, everything else `submit`; what needs `admin` asks for an `AdminCaller`.
+"""
+
+import hmac
+from typing import Annotated, Final, Literal
+
+from anyio import to_thread
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from unmask_gateway.access.caller import EVERYBODY, Caller
+from unmask_gateway.access.errors import AccessIsOpen, ApiKeyRequired, InvalidApiKey
+from unmask_gateway.access.key_store import KeyStore
+from unmask_gateway.access.keys import PresentedKey, Scope, sha256_of
+from unmask_gateway.access.owners import VideoOwners
+
+SECURITY_SCHEME: Final = "api_key"
+# A name that no stored key can have: theirs are hexadecimal.
+ADMIN_KEY_ID: Final = "admin"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_bearer = HTTPBearer(
+    scheme_name=SECURITY_SCHEME,
+    description="An API key, `unmask_ID_SECRET`, or the operator's own.",
+    auto_error=False,
+)
+
+
+class Gate:
+    """Knows the keys; one for each application, at `app.state.gate`."""
+
+    def __init__(
+        self,
+        *,
+        access: Literal["open", "keys"],
+        admin_key: str | None,
+        keys: KeyStore,
+        owners: VideoOwners,
+    ) -> None:
+        """Prepare to let callers in.
+
+        Args:
+            access: Whether keys are asked for.
+            admin_key: A key with all scopes that is not in the store.
+            keys: The others.
+            owners: Whose the videos are.
+        """
+        self.is_open = access == "open"
+        self._admin_sha256 = sha256_of(admin_key) if admin_key else None
+        self._keys = keys
+        self._owners = owners
+
+    def admit(self, key: str | None, *, method: str, video_id: str | None) -> Caller:
+        """Return who sends a request.
+
+        Args:
+            key: What stands behind `Authorization: Bearer`.
+            method: Of the request; decides which scope it needs.
+            video_id: The video that it is about.
+
+        Raises:
+            ApiKeyRequired: No key came.
+            InvalidApiKey: The key is not valid.
+            MissingScope: It is not for this.
+            VideoNotFound: The video is not there, or not the caller's.
+            ObjectStoreUnavailable: Keys or videos cannot be looked up.
+        """
+        if self.is_open:
+            return EVERYBODY
+        caller = self._identify(key)
+        caller.need(Scope.READ if method in _READING else Scope.SUBMIT)
+        if video_id is not None:
+            self._owners.check(caller, video_id)
+        return caller
+
+    def _identify(self, key: str | None) -> Caller:
+        if key is None:
+            raise ApiKeyRequired("The request has no header `Authorization: Bearer KEY`.")
+        if self._admin_sha256 and hmac.compare_digest(self._admin_sha256, sha256_of(key)):
+            return Caller(key_id=ADMIN_KEY_ID, scopes=frozenset({Scope.ADMIN}))
+        presented = PresentedKey.parse(key)
+        if presented is None:
+            raise InvalidApiKey("The key does not have the form `unmask_ID_SECRET`.")
+        stored = self._keys.find(presented.id)
+        if stored is None or not stored.is_opened_by(presented.secret):
+            raise InvalidApiKey(f"The key with the id {presented.id} is unknown or revoked.")
+        return Caller(key_id=stored.id, scopes=stored.scopes)
+
+
+async def admit(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Let a request in, or raise what `Gate.admit` raises."""
+    gate: Gate = request.app.state.gate
+    if gate.is_open:
+        return EVERYBODY
+    return await to_thread.run_sync(
+        lambda: gate.admit(
+            credentials.credentials if credentials else None,
+            method=request.method,
+            video_id=request.path_params.get("video_id"),
+        )
+    )
+
+
+CurrentCaller = Annotated[Caller, Depends(admit)]
+"""Who sends the request, for routes that keep or compare owners."""
+
+
+def _need_admin(caller: CurrentCaller) -> Caller:
+    caller.need(Scope.ADMIN)
+    return caller
+
+
+def _need_named_admin(caller: CurrentCaller) -> Caller:
+    if caller.key_id is None:
+        raise AccessIsOpen
+    return _need_admin(caller)
+
+
+AdminCaller = Annotated[Caller, Depends(_need_admin)]
+"""The same for routes that only operators may use; everybody is one where access is open."""
+
+NamedAdminCaller = Annotated[Caller, Depends(_need_named_admin)]
+"""The same for routes that give rights which outlast open access."""
