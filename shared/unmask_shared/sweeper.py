@@ -9,16 +9,18 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 
 from celery import Celery, chain
 from kombu.exceptions import OperationalError
 
 from unmask_shared.artifacts import VIDEOS_PREFIX, videos_among
 from unmask_shared.broker import queued_videos
-from unmask_shared.erasure import erase_remains
+from unmask_shared.erasure import erase_remains, erase_video
 from unmask_shared.errors import BrokerUnavailable, DamagedDocument, DependencyUnavailable
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.messages import CLASSIFY_FACES, EXTRACT_FACES, StageMessage
@@ -29,6 +31,11 @@ from unmask_shared.settings import JobSettings
 log = logging.getLogger(__name__)
 
 _STORE_SWEEP = "store-sweep"
+# So many videos are looked up at a time.
+_BATCH = 200
+
+CATALOGUE_COMPLETE = "catalogue"
+"""The chore that is done, until Redis forgets it, once lists show every stored video."""
 
 # An upload gets its record seconds after its file. What has none for so long will never get one.
 _REMAINS_PATIENCE_S = 600.0
@@ -67,12 +74,24 @@ class Sweeper:
         jobs: RedisJobStore,
         celery: Celery,
         settings: JobSettings,
+        retention: timedelta | None = None,
         remains_patience_s: float = _REMAINS_PATIENCE_S,
     ) -> None:
+        """Prepare to sweep.
+
+        Args:
+            store: Has the videos.
+            jobs: Their live views.
+            celery: Gets what is queued again.
+            settings: How long leases and messages last.
+            retention: Videos that were accepted so long ago are erased; None keeps them.
+            remains_patience_s: What stays without a record for so long is erased.
+        """
         self._store = store
         self._jobs = jobs
         self._celery = celery
         self._settings = settings
+        self._retention = retention
         self._remains_patience_s = remains_patience_s
         self._name = uuid.uuid4().hex
         # When the objects of videos without a record were seen first.
@@ -110,27 +129,47 @@ class Sweeper:
     def sweep_store(self) -> list[str]:
         """Queue the videos that have a record, but no outcome and no live view.
 
-        What has stayed without a record for long is erased.
+        Lists are completed on the way. What has stayed without a record for long is erased, and so
+        are videos that were kept long enough.
 
         Returns:
             The ids of those that were queued.
         """
         swept: list[str] = []
         remains: dict[str, float] = {}
-        for video_id, has_record in videos_among(self._store.keys(VIDEOS_PREFIX)):
-            if not has_record:
-                remains[video_id] = self._remains.get(video_id, time.monotonic())
-                continue
-            if self._jobs.get(video_id) is not None:
+        videos = videos_among(self._store.keys(VIDEOS_PREFIX))
+        while batch := list(islice(videos, _BATCH)):
+            for video_id, has_record in batch:
+                if not has_record:
+                    remains[video_id] = self._remains.get(video_id, time.monotonic())
+            self._check_batch([video_id for video_id, has_record in batch if has_record], swept)
+        self._jobs.note_done(CATALOGUE_COMPLETE)
+        self._remains = remains
+        self._erase_old_remains()
+        if self._retention is not None:
+            self._erase_older_than(self._retention)
+        return swept
+
+    def _check_batch(self, video_ids: Sequence[str], swept: list[str]) -> None:
+        listed = self._jobs.catalogue.statuses(video_ids)
+        for video_id, status in zip(video_ids, listed, strict=True):
+            if status is not None and (status.is_final or self._jobs.get(video_id) is not None):
                 continue
             with _passing_over_damage(video_id):
                 state = restore_view(self._store, self._jobs, video_id)
                 if state is None or state.status.is_final or self._jobs.is_leased(video_id):
                     continue
-                self._enqueue(video_id, swept)
-        self._remains = remains
-        self._erase_old_remains()
-        return swept
+                if not state.waiting:
+                    self._enqueue(video_id, swept)
+
+    def _erase_older_than(self, retention: timedelta) -> None:
+        while old := self._jobs.catalogue.oldest(
+            created_before=datetime.now(UTC) - retention, limit=_BATCH
+        ):
+            for video_id in old:
+                if not erase_video(self._store, self._jobs, video_id):
+                    self._jobs.forget(video_id)  # or the list would name it again and again
+                log.info("erased: it was kept long enough", extra={"video_id": video_id})
 
     def _erase_old_remains(self) -> None:
         for video_id, seen_at in list(self._remains.items()):

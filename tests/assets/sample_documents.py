@@ -19,11 +19,21 @@ from unmask_shared.videos import (
 FAILURE = Failure.of(UnreadableVideo("The video ends in its header."))
 
 
-def record_of(video_id: str) -> VideoRecord:
+CREATED_AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+def record_of(
+    video_id: str,
+    *,
+    created_at: datetime = CREATED_AT,
+    filename: str = "clip.mp4",
+    owner: str | None = None,
+) -> VideoRecord:
     return VideoRecord(
         id=video_id,
-        created_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
-        upload=Upload(filename="clip.mp4", content_type="video/mp4", bytes=1, sha256="0" * 64),
+        created_at=created_at,
+        upload=Upload(filename=filename, content_type="video/mp4", bytes=1, sha256="0" * 64),
+        owner=owner,
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from unmask_shared.broker import make_celery, queued_videos
 from unmask_shared.cancellation import cancel_video
 from unmask_shared.erasure import erase_video
 from unmask_shared.errors import BrokerUnavailable, DependencyUnavailable, ObjectStoreUnavailable
-from unmask_shared.job_store import RedisJobStore, make_job_store
+from unmask_shared.job_store import RedisJobStore, Wanted, make_job_store
 from unmask_shared.messages import INFERENCE_QUEUE, PREPROCESSOR_QUEUE
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import write_document
 from unmask_shared.settings import JobSettings
-from unmask_shared.sweeper import Sweeper, enqueue
+from unmask_shared.sweeper import CATALOGUE_COMPLETE, Sweeper, enqueue
 from unmask_shared.videos import Status
 
 
@@ -300,8 +301,9 @@ def test_a_cancelled_video_is_never_queued_again(system: System, valkey: ValkeyS
 def test_an_erased_video_is_never_brought_back(system: System, valkey: ValkeyServer) -> None:
     system.accept("a")
     erase_video(system.store, system.jobs, "a")
-    for forget in (lambda: None, valkey.flush):
-        forget()
+    for forgotten in (False, True):
+        if forgotten:
+            valkey.flush()
         system.let_a_lease_pass()
         assert system.sweeper.sweep_store() == system.sweeper.sweep_views() == []
         assert system.jobs.get("a") is None
@@ -338,6 +340,67 @@ def test_an_upload_that_gets_its_record_late_is_kept(system: System) -> None:
     system.record("a")
     hasty.sweep_store()
     assert system.store.exists(source_key("a"))
+
+
+# --- lists and retention -----------------------------------------------------------------------
+
+
+def listed(system: System) -> list[str]:
+    return [video.id for video in system.jobs.catalogue.page(Wanted(), limit=100).videos]
+
+
+def test_lists_are_complete_again_after_redis_lost_them(
+    system: System, valkey: ValkeyServer
+) -> None:
+    system.accept("a")
+    system.record("b", outcome=result_of("b"))
+    system.record("c", outcome=FAILURE)
+    valkey.flush()
+    assert not system.jobs.is_done(CATALOGUE_COMPLETE)
+    system.sweeper.sweep_store()
+    assert listed(system) == ["c", "b", "a"]
+    assert system.jobs.is_done(CATALOGUE_COMPLETE)
+
+
+def test_views_that_expired_are_not_made_again_for_the_lists(
+    system: System, redis_url: str
+) -> None:
+    system.record("a", outcome=result_of("a"))
+    system.sweeper.sweep_store()
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.delete("unmask:video:a")
+    system.sweeper.sweep_store()
+    assert system.jobs.get("a") is None
+    assert listed(system) == ["a"]
+
+
+def test_videos_from_before_there_were_lists_are_listed(system: System, redis_url: str) -> None:
+    system.accept("a", "b")
+    system.jobs.set_waiting("a", waiting=True)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.delete("unmask:catalogue", "unmask:summary:a", "unmask:summary:b") == 3
+    assert system.sweeper.sweep_store() == ["b"]
+    assert listed(system) == ["b", "a"]
+
+
+def test_videos_are_erased_when_they_were_kept_long_enough(
+    system: System, valkey: ValkeyServer
+) -> None:
+    now = datetime.now(UTC)
+    for video_id, age_days in (("old", 8), ("older", 300), ("new", 6)):
+        record = record_of(video_id, created_at=now - timedelta(days=age_days))
+        write_document(system.store, record_key(video_id), record)
+    system.store.put(result_key("old"), b"no result", content_type="application/json")
+    system.jobs.accept(record_of("ghost", created_at=now - timedelta(days=9)))
+    weekly = system.another_sweeper(retention=timedelta(days=7))
+    system.sweeper.sweep_store()
+    assert len(list(system.store.keys("videos/"))) == 4  # nothing is erased unless told
+    weekly.sweep_store()
+    assert list(system.store.keys("videos/")) == [record_key("new")]
+    assert listed(system) == ["new"]
+    valkey.flush()
+    weekly.sweep_store()
+    assert listed(system) == ["new"]
 
 
 # --- running ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 The object store is the truth; all of this can be rebuilt from it.
 """
 
+from unmask_shared.job_store.catalogue import SCAN_BUDGET, Page, VideoSummary, Wanted
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
 from unmask_shared.job_store.state import (
     MARK_ACCEPTED,
@@ -18,9 +19,13 @@ __all__ = [
     "MARK_INFERRING",
     "MARK_PREPROCESSED",
     "MARK_PREPROCESSING",
+    "SCAN_BUDGET",
     "WORKER_TTL_S",
     "JobState",
+    "Page",
     "RedisJobStore",
+    "VideoSummary",
+    "Wanted",
     "make_job_store",
     "timings_of",
 ]

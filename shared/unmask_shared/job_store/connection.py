@@ -22,6 +22,14 @@ class Keys:
         """The live view of a video, a hash."""
         return f"{self.namespace}:video:{video_id}"
 
+    def summary(self, video_id: str) -> str:
+        """What lists show of a video, a hash that stays as long as the video."""
+        return f"{self.namespace}:summary:{video_id}"
+
+    def catalogue(self, owner: str | None = None) -> str:
+        """The places of all videos, or of those of one owner, oldest first."""
+        return f"{self.namespace}:catalogue" + (f":{owner}" if owner else "")
+
     def lease(self, video_id: str) -> str:
         """Who works on a video."""
         return f"{self.namespace}:lease:{video_id}"
@@ -37,6 +45,10 @@ class Keys:
     def done(self, chore: str) -> str:
         """Whether a chore was done lately."""
         return f"{self.namespace}:done:{chore}"
+
+    def of_video(self, video_id: str) -> list[str]:
+        """What changes with a video: its view, the set of unfinished ones, its summary."""
+        return [self.view(video_id), self.active, self.summary(video_id)]
 
     @property
     def active(self) -> str:

@@ -4,11 +4,18 @@ Every change that must be atomic is one Lua script, so that workers, gateways an
 act at the same time.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 import redis
 
 from unmask_shared.job_store import scripts
+from unmask_shared.job_store.catalogue import (
+    Catalogue,
+    place_of,
+    summary_of_record,
+    summary_of_result,
+)
 from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
 from unmask_shared.job_store.state import JobState
 from unmask_shared.settings import JobSettings
@@ -30,12 +37,16 @@ _RANK = {status: min(rank, _FINAL_RANK) for rank, status in enumerate(Status)}
 class RedisJobStore:
     """Live views in Redis or Valkey.
 
+    Attributes:
+        catalogue: Lists the videos.
+
     Every method raises `JobStoreUnavailable` when the server does not answer.
     """
 
     def __init__(self, client: "redis.Redis", *, namespace: str = "unmask") -> None:
         self._redis = client
         self._keys = Keys(namespace=namespace)
+        self.catalogue = Catalogue(client, self._keys)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)
         self._erase = client.register_script(scripts.ERASE)
@@ -52,29 +63,25 @@ class RedisJobStore:
         """
         with translated():
             self._accept(
-                keys=[self._keys.view(record.id), self._keys.active],
-                args=[record.id, record.model_dump_json(), record.created_at.timestamp()],
+                keys=[
+                    *self._keys.of_video(record.id),
+                    self._keys.catalogue(),
+                    *([self._keys.catalogue(record.owner)] if record.owner else []),
+                ],
+                args=[
+                    record.id,
+                    record.model_dump_json(),
+                    record.created_at.timestamp(),
+                    place_of(record),
+                    *_pairs(summary_of_record(record)),
+                ],
             )
 
     def get(self, video_id: str) -> JobState | None:
         """Return the view, or None when Redis knows nothing of the video."""
         with translated():
             fields = cast("dict[str, str]", self._redis.hgetall(self._keys.view(video_id)))
-        if "record" not in fields:
-            return None
-        return JobState(
-            record=VideoRecord.model_validate_json(fields["record"]),
-            status=Status(fields["status"]),
-            progress=float(fields["progress"]),
-            marks={
-                k.removeprefix("at:"): float(v) for k, v in fields.items() if k.startswith("at:")
-            },
-            waiting=fields.get("waiting") == "1",
-            result=VideoResult.model_validate_json(fields["result"])
-            if "result" in fields
-            else None,
-            failure=Failure.model_validate_json(fields["failure"]) if "failure" in fields else None,
-        )
+        return JobState.of(fields)
 
     def set_waiting(self, video_id: str, *, waiting: bool, unless_leased: bool = False) -> None:
         """Say whether a message for the next stage lies in the broker.
@@ -113,7 +120,13 @@ class RedisJobStore:
 
     def complete(self, video_id: str, result: VideoResult) -> bool:
         """Close the view with a result; False when it is closed already."""
-        return self._move(video_id, Status.COMPLETED, 1.0, result=result.model_dump_json())
+        return self._move(
+            video_id,
+            Status.COMPLETED,
+            1.0,
+            summary=summary_of_result(result),
+            result=result.model_dump_json(),
+        )
 
     def fail(self, video_id: str, failure: Failure) -> bool:
         """Close the view with a failure; False when it is closed already."""
@@ -136,18 +149,12 @@ class RedisJobStore:
         return cast("list[str]", ids)
 
     def forget(self, video_id: str) -> None:
-        """Drop the view of a video that does not exist any more."""
-        with translated(), self._redis.pipeline() as pipe:
-            pipe.delete(self._keys.view(video_id))
-            pipe.zrem(self._keys.active, video_id)
-            pipe.execute()
+        """Drop all that is known of a video; it can come back."""
+        self._drop(video_id, note_ttl_s=0)
 
     def erase(self, video_id: str) -> None:
-        """Drop the view for good: whoever is still at the video cannot bring it back."""
-        with translated():
-            self._erase(
-                keys=[self._keys.view(video_id), self._keys.active], args=[video_id, ERASED_TTL_S]
-            )
+        """Drop a video for good: whoever is still at it cannot bring it back."""
+        self._drop(video_id, note_ttl_s=ERASED_TTL_S)
 
     # --- leases and attempts -----------------------------------------------------------------
 
@@ -220,10 +227,11 @@ class RedisJobStore:
                 self._acquire(keys=[self._keys.turn(name)], args=[owner, milliseconds(ttl_s)])
             )
 
-    def note_done(self, chore: str, ttl_s: float) -> None:
-        """Note that a chore was done and need not be done again for so long."""
+    def note_done(self, chore: str, ttl_s: float | None = None) -> None:
+        """Note that a chore was done and need not be done again for so long, or ever."""
         with translated():
-            self._redis.set(self._keys.done(chore), "1", px=milliseconds(ttl_s))
+            px = None if ttl_s is None else milliseconds(ttl_s)
+            self._redis.set(self._keys.done(chore), "1", px=px)
 
     def is_done(self, chore: str) -> bool:
         """Whether a chore was done lately, by anyone, and Redis has not come back empty since."""
@@ -251,17 +259,39 @@ class RedisJobStore:
         progress: float,
         *,
         mark: str | None = None,
+        summary: Mapping[str, str] | None = None,
         **fields: str,
     ) -> bool:
-        pairs = [item for pair in fields.items() for item in pair]
+        pairs = _pairs(fields)
         ttl_s = FINISHED_TTL_S if status.is_final else 0
         with translated():
             return bool(
                 self._advance(
-                    keys=[self._keys.view(video_id), self._keys.active],
-                    args=[video_id, _RANK[status], status, progress, ttl_s, mark or "", *pairs],
+                    keys=self._keys.of_video(video_id),
+                    args=[
+                        video_id,
+                        _RANK[status],
+                        status,
+                        progress,
+                        ttl_s,
+                        mark or "",
+                        len(pairs),
+                        *pairs,
+                        *_pairs(summary or {}),
+                    ],
                 )
             )
+
+    def _drop(self, video_id: str, *, note_ttl_s: int) -> None:
+        with translated():
+            self._erase(
+                keys=[*self._keys.of_video(video_id), self._keys.catalogue()],
+                args=[video_id, note_ttl_s],
+            )
+
+
+def _pairs(fields: Mapping[str, str]) -> list[str]:
+    return [item for pair in fields.items() for item in pair]
 
 
 def make_job_store(settings: JobSettings) -> RedisJobStore:

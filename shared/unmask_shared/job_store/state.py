@@ -1,7 +1,8 @@
 """What the live view says of one video."""
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,26 @@ class JobState(BaseModel):
     """Whether a message for the next stage lies in the broker."""
     result: VideoResult | None = None
     failure: Failure | None = None
+
+    @classmethod
+    def of(cls, view: Mapping[str, str]) -> Self | None:
+        """Read the hash in Redis; None where nobody has told the record of the video yet."""
+        if "record" not in view:
+            return None
+        result, failure = view.get("result"), view.get("failure")
+        return cls(
+            record=VideoRecord.model_validate_json(view["record"]),
+            status=Status(view["status"]),
+            progress=float(view["progress"]),
+            marks={
+                name.removeprefix("at:"): float(moment)
+                for name, moment in view.items()
+                if name.startswith("at:")
+            },
+            waiting=view.get("waiting") == "1",
+            result=None if result is None else VideoResult.model_validate_json(result),
+            failure=None if failure is None else Failure.model_validate_json(failure),
+        )
 
 
 def timings_of(state: JobState | None) -> Timings:

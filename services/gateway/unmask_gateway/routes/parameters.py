@@ -1,0 +1,35 @@
+"""What paths under `/videos` are made of."""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Path
+
+from unmask_gateway.schemas import EXAMPLE_ID
+from unmask_shared.errors import MalformedVideoId
+
+_UUID7: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
+)
+
+
+async def parse_video_id(
+    video_id: Annotated[
+        str, Path(description="The id that POST /videos returned.", examples=[EXAMPLE_ID])
+    ],
+) -> str:
+    """Refuse what can never be the id of a video.
+
+    Raises:
+        MalformedVideoId: It is not a UUIDv7 in its canonical form.
+    """
+    if not _UUID7.fullmatch(video_id):
+        raise MalformedVideoId(f"{video_id[:64]!r} is not a UUID of version 7 in lower case.")
+    return video_id
+
+
+VideoId = Annotated[str, Depends(parse_video_id)]
+TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")]
+HeatmapNumber = Annotated[
+    int, Path(ge=0, le=99, description="Position among the heatmaps of the face.")
+]
