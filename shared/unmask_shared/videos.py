@@ -263,6 +263,12 @@ class VideoResult(_Document):
     timings_ms: Timings
 
 
+class Cancellation(_Document):
+    """`cancelled.json`: somebody wanted no result any more."""
+
+    cancelled_at: datetime
+
+
 class Failure(_Document):
     """`failure.json`: why a video has no result, in the words of the error that ended it."""
 
@@ -282,9 +288,3 @@ class Failure(_Document):
             action=error.action,
             retryable=error.retryable,
         )
-class Cancellation(_Document):
-    """`cancelled.json`: somebody wanted no result any more."""
-
-    cancelled_at: datetime
-
-
