@@ -275,3 +275,16 @@ def test_no_keys_are_made_over_http_where_anybody_could(
     assert (made.status_code, made.json()["code"]) == (409, "access_is_open")
     assert sent.status_code == 202
     assert {} in description["paths"]["/videos"]["post"]["security"]
+
+
+def test_the_page_asks_for_a_key_where_one_is_needed(nobody: httpx.Client) -> None:
+    page = nobody.get("/").text
+    assert '<meta name="asks-for-key" content="true">' in page
+    # The field never leaves the page: the form has no address and the script keeps it in the tab.
+    form = re.search(r'<form id="key-form".*?</form>', page, re.DOTALL)
+    assert form
+    assert 'type="password"' in form[0]
+    assert "action=" not in form[0]
+    script = nobody.get("/static/api.js").text
+    assert "sessionStorage" in script
+    assert "localStorage" not in script

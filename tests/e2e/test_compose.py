@@ -34,6 +34,7 @@ class ComposedStack:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self.admin_key = secrets.token_hex(24)
         self._project = f"unmask-test-{secrets.token_hex(4)}"
         self._environment = os.environ | {
             "COMPOSE_PROFILES": "seaweedfs",
@@ -41,6 +42,7 @@ class ComposedStack:
             "UNMASK_S3_ACCESS_KEY": "test",
             "UNMASK_S3_SECRET_KEY": secrets.token_hex(24),
             "UNMASK_REDIS_PASSWORD": secrets.token_hex(24),
+            "UNMASK_ADMIN_KEY": self.admin_key,
         }
 
     def compose(self, *arguments: str, limit_s: float = 60) -> "subprocess.CompletedProcess[str]":
@@ -100,6 +102,14 @@ def composed() -> Iterator[ComposedStack]:
 @pytest.fixture(scope="session")
 def client(composed: ComposedStack) -> Iterator[httpx.Client]:
     url = f"http://127.0.0.1:{composed.port}"
+    headers = {"Authorization": f"Bearer {composed.admin_key}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(composed: ComposedStack) -> Iterator[httpx.Client]:
+    url = f"http://127.0.0.1:{composed.port}"
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         yield client
 
@@ -138,8 +148,23 @@ def test_a_video_becomes_a_verdict(client: httpx.Client, demo_media: Path) -> No
     assert thumbnail.content.startswith(b"\xff\xd8\xff")
 
 
-def test_the_stack_says_that_it_is_ready(client: httpx.Client) -> None:
-    answer = client.get("/readyz")
+def test_a_stranger_gets_the_page_and_nothing_else(stranger: httpx.Client) -> None:
+    assert stranger.get("/").status_code == 200
+    assert stranger.post("/videos", files={"file": b"x"}).status_code == 401
+
+
+def test_keys_are_made_by_command(composed: ComposedStack, stranger: httpx.Client) -> None:
+    made = composed.inside(
+        "gateway", "python", "-m", "unmask_gateway", "keys", "create", "--name=t", "--scope=read"
+    )
+    assert made.returncode == 0, made.stderr
+    stranger.headers["Authorization"] = f"Bearer {made.stdout.strip()}"
+    answer = stranger.get("/videos/01890a5d-ac96-774b-bcce-b302099a8057")
+    assert answer.json()["code"] == "video_not_found"
+
+
+def test_the_stack_says_that_it_is_ready(stranger: httpx.Client) -> None:
+    answer = stranger.get("/readyz")
     assert answer.status_code == 200
     assert all(check["ok"] for check in answer.json()["checks"].values())
 

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.settings import GatewaySettings
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
+from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
 from unmask_trainer.service.settings import TrainerSettings
 
@@ -32,6 +37,8 @@ SETTINGS = (
     StoreSettings,
     JobSettings,
     GatewaySettings,
+    AccessPolicy,
+    KeySettings,
     PreprocessorSettings,
     InferenceSettings,
     TrainerSettings,
@@ -224,7 +231,31 @@ def test_secrets_have_no_default() -> None:
     assert re.findall(r"^(\w+)=$", example, re.MULTILINE) == [
         "UNMASK_S3_SECRET_KEY",
         "UNMASK_REDIS_PASSWORD",
+        "UNMASK_ADMIN_KEY",
     ]
+
+
+def test_whoever_reaches_the_gateway_needs_a_key() -> None:
+    environment = SERVICES["gateway"]["environment"]
+    assert environment["UNMASK_ACCESS"].endswith(":-keys}")
+    assert environment["UNMASK_ALLOW_OPEN_ACCESS"].endswith(":-false}")
+    assert environment["UNMASK_ADMIN_KEY"].startswith("${UNMASK_ADMIN_KEY:?")
+    # Also without Compose: the image listens on every address of its container.
+    assert "UNMASK_ACCESS=keys" in instruction("gateway", "ENV")
+    assert [name for name, service in SERVICES.items() if "ADMIN_KEY" in str(service)] == [
+        "gateway"
+    ]
+
+
+def test_make_fills_in_secrets_that_serve_as_keys(tmp_path: Path) -> None:
+    for name in (".env.example", "Makefile"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    subprocess.run(["make", "-s", ".env", f"PYTHON={sys.executable}"], cwd=tmp_path, check=True)
+    written = dict(re.findall(r"^(\w+)=(.*)$", (tmp_path / ".env").read_text(), re.MULTILINE))
+    assert all(written.values())
+    key = KeySettings(admin_key=SecretStr(written["UNMASK_ADMIN_KEY"])).admin_key
+    assert key is not None
+    assert len({written[name] for name in written if written[name].isalnum()}) == len(written)
 
 
 def test_one_setting_chooses_the_object_store_and_minio_is_the_default() -> None:

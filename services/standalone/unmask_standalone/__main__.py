@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.errors import UnmaskError
 from unmask_shared.logs import configure_logging
 from unmask_shared.processes import die_with_parent
@@ -65,7 +66,10 @@ def _serve(options: argparse.Namespace) -> int:
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, stop)
-    Stack(StandaloneSettings(**given)).run(lambda: stop_asked)
+    settings = StandaloneSettings(**given)
+    # The gateway refuses as well, but would be started again and again.
+    AccessPolicy().check_address(settings.host)
+    Stack(settings).run(lambda: stop_asked)
     return 0
 
 

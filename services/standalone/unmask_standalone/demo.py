@@ -1,5 +1,6 @@
 """`make demo`: real videos through the real services, and a verdict that can be read."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -57,10 +58,11 @@ def _stack(folder: Path) -> Iterator[httpx.Client]:
     started_at = time.monotonic()
     _say("Starting Valkey, gateway, preprocessor and inference ...")
     command = [sys.executable, "-m", "unmask_standalone", "serve"]
-    command += ["--port", str(port), "--data-dir", str(folder / "data")]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder / "data")]
     with log_file.open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,
+            env=os.environ | {"UNMASK_ACCESS": "open"},  # it talks to itself
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

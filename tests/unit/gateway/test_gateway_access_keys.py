@@ -1,10 +1,12 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from unmask_gateway.__main__ import main
 from unmask_gateway.access.errors import ApiKeyNotFound, MalformedApiKeyId
 from unmask_gateway.access.key_store import CACHE_S, KeyStore
 from unmask_gateway.access.keys import PresentedKey, Scope, make_key, parse_key_id
@@ -141,25 +143,39 @@ def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
         make_key(name, BOTH)
 
 
-def test_keys_are_made_listed_and_revoked_by_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("UNMASK_DATA_DIR", str(tmp_path))
-    assert main(["keys", "create", "--name", "desk", "--scope", "read", "--scope", "submit"]) == 0
-    presented = PresentedKey.parse(capsys.readouterr().out.strip())
+def gateway_command(
+    *arguments: str, folder: Path, **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "unmask_gateway", *arguments],
+        check=False,
+        cwd=folder,
+        env=os.environ | {"UNMASK_DATA_DIR": str(folder)} | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_keys_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
+    scopes = ("--scope", "read", "--scope", "submit")
+    made = gateway_command("keys", "create", "--name", "desk", *scopes, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    presented = PresentedKey.parse(made.stdout.strip())
     assert presented is not None
     key = KeyStore(LocalObjectStore(tmp_path / "store")).find(presented.id)
     assert key is not None
     assert key.is_opened_by(presented.secret)
     assert (key.name, key.scopes) == ("desk", BOTH)
 
-    assert main(["keys", "revoke", key.id]) == 0
-    assert main(["keys", "list"]) == 0
-    listed = capsys.readouterr().out
-    assert f"{key.id}  " in listed
+    assert gateway_command("keys", "revoke", key.id, folder=tmp_path).returncode == 0
+    listed = gateway_command("keys", "list", folder=tmp_path).stdout
+    assert key.id in listed
     assert "revoked" in listed
     assert presented.secret not in listed
-    assert main(["keys", "revoke", "0" * 16]) == 1
+    missing = gateway_command("keys", "revoke", "0" * 16, folder=tmp_path)
+    assert missing.returncode == 1
+    assert "0" * 16 in missing.stderr
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -180,9 +196,7 @@ def test_other_machines_need_a_key_or_an_explicit_word(
     assert "no key is asked for" in caplog.text
 
 
-def test_the_gateway_does_not_start_open_to_strangers(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("UNMASK_HOST", "0.0.0.0")
-    assert main([]) == 1
+def test_the_gateway_does_not_start_open_to_strangers(tmp_path: Path) -> None:
+    refused = gateway_command(folder=tmp_path, UNMASK_HOST="0.0.0.0")
+    assert refused.returncode == 1
+    assert "UNMASK_ACCESS=keys" in refused.stderr

@@ -9,6 +9,18 @@ export class Problem extends Error {
   }
 }
 
+// Of this tab only: it is gone when the tab is closed, and other pages cannot read it.
+const KEY = "unmask-key";
+
+export const getKey = () => sessionStorage.getItem(KEY);
+
+export function setKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+const credentials = () => (getKey() ? { Authorization: `Bearer ${getKey()}` } : {});
+
 const unreachable = () =>
   new Problem({
     title: "The server cannot be reached",
@@ -48,13 +60,15 @@ export function upload(file, form, onProgress) {
     });
   });
   request.open("POST", "/videos");
+  for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
   request.send(form);
   return { done, cancel: () => request.abort() };
 }
 
 async function ask(path, signal) {
   try {
-    const response = await fetch(path, { signal, headers: { Accept: "application/json" } });
+    const headers = { Accept: "application/json", ...credentials() };
+    const response = await fetch(path, { signal, headers });
     return { response, text: await response.text() };
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -70,6 +84,14 @@ export async function getVideo(id, signal) {
     video: JSON.parse(text),
     askAgainMs: Number(response.headers.get("Retry-After") ?? 1) * 1000,
   };
+}
+
+/** Returns an address under which the page can show a picture: images send no keys themselves. */
+export async function getPicture(path) {
+  if (!getKey()) return path;
+  const response = await fetch(path, { headers: credentials() });
+  if (!response.ok) throw problemFrom(response.status, await response.text());
+  return URL.createObjectURL(await response.blob());
 }
 
 /** Returns what is down, in words; empty when everything is up. */

@@ -1,9 +1,18 @@
 // Leads from a chosen file to its verdict. The address keeps the id, so a reload goes on there.
 
-import { Problem, getVideo, getWhatIsDown, upload } from "/static/api.js";
-import { bytes, showChoice, showFinished, showProblem, showWork } from "/static/views.js";
+import { Problem, getKey, getVideo, getWhatIsDown, setKey, upload } from "/static/api.js";
+import {
+  bytes,
+  showChoice,
+  showFinished,
+  showKeyForm,
+  showProblem,
+  showWork,
+} from "/static/views.js";
 
-const MAX_BYTES = Number(document.querySelector('meta[name="max-upload-bytes"]').content);
+const setting = (name) => document.querySelector(`meta[name="${name}"]`).content;
+const MAX_BYTES = Number(setting("max-upload-bytes"));
+const ASKS_FOR_KEY = setting("asks-for-key") === "true";
 const SUSPICIOUS_WAIT_MS = 8000;
 const LONGEST_PAUSE_MS = 10000;
 const NOTES = {
@@ -56,7 +65,7 @@ async function follow(id) {
       if (!(error instanceof Problem)) throw error;
       // A server that restarts or a network that is gone for a while loses nothing.
       if (error.status > 0 && error.status < 500) {
-        showProblem(error, filename);
+        refuse(error, filename);
         return;
       }
       failures += 1;
@@ -92,14 +101,26 @@ async function submit(file) {
   try {
     const video = await sending.done;
     if (video === null) {
-      showChoice();
+      choose();
       return;
     }
     history.pushState(null, "", `/?video=${video.id}`);
     await follow(video.id);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    showProblem(error, file.name);
+    refuse(error, file.name);
+  }
+}
+
+const choose = () => showChoice({ hasKey: getKey() !== null });
+
+/** Tells why the server refuses; a key that is not valid is asked for again. */
+function refuse(problem, filename) {
+  if (problem.status === 401) {
+    setKey(null);
+    showKeyForm(`${problem.title}. ${problem.action}`);
+  } else {
+    showProblem(problem, filename);
   }
 }
 
@@ -107,8 +128,9 @@ function start() {
   following.abort();
   document.title = "Unmask";
   const id = new URLSearchParams(location.search).get("video");
-  if (id) follow(id);
-  else showChoice();
+  if (ASKS_FOR_KEY && getKey() === null) showKeyForm();
+  else if (id) follow(id);
+  else choose();
 }
 
 function listen() {
@@ -130,6 +152,15 @@ function listen() {
       if (event.target !== input) event.preventDefault();
     });
   }
+  document.getElementById("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    setKey(document.getElementById("key-field").value.trim());
+    start();
+  });
+  document.getElementById("change-key").addEventListener("click", () => {
+    setKey(null);
+    showKeyForm();
+  });
   addEventListener("popstate", start);
   document.getElementById("limit").textContent = bytes(MAX_BYTES);
 }

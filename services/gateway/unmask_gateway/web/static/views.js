@@ -1,7 +1,9 @@
 // Draws what is known onto the page. Values from the server only ever become text, never markup.
 
+import { getPicture } from "/static/api.js";
+
 const STAGES = ["uploading", "queued", "preprocessing", "inferring"];
-const SECTIONS = ["choose", "work", "outcome"];
+const SECTIONS = ["key", "choose", "work", "outcome"];
 
 const VERDICTS = {
   fake: ["This video looks forged", "At least one face shows traces of manipulation."],
@@ -44,8 +46,27 @@ function show(section) {
   for (const id of SECTIONS) byId(id).hidden = id !== section;
 }
 
-export function showChoice() {
+export function showChoice({ hasKey = false } = {}) {
   show("choose");
+  byId("change-key").hidden = !hasKey;
+}
+
+export function showKeyForm(note = "") {
+  show("key");
+  byId("key-field").value = "";
+  byId("key-note").textContent = note;
+  byId("key-field").focus();
+}
+
+/** Shows a picture, which may need the key; one that cannot be had leaves its description. */
+function showPicture(image, path, link = null) {
+  getPicture(path).then(
+    (address) => {
+      image.src = address;
+      if (link) link.href = address;
+    },
+    () => image.removeAttribute("src"),
+  );
 }
 
 export function showWork({ filename, stage, progress, note = "", onCancel = null }) {
@@ -109,13 +130,12 @@ function drawFace(face, { source, options }) {
   const isFace = options.face_mode === "faces";
   const name = isFace ? `Face ${face.track_id + 1}` : "Whole pictures";
   const image = item.querySelector(".thumbnail");
-  image.src = face.thumbnail;
+  showPicture(image, face.thumbnail);
   image.alt = name;
   if (face.landmarks !== null) {
     const link = item.querySelector(".landmarks");
     link.hidden = false;
-    link.href = face.landmarks;
-    link.firstElementChild.src = face.landmarks;
+    showPicture(link.firstElementChild, face.landmarks, link);
     link.firstElementChild.alt = `${name} with its landmarks, in full size`;
   }
   const score = isJudged(face)
@@ -139,8 +159,7 @@ function drawHeatmap({ picture, time_s: time }, name) {
   const link = document.createElement("a");
   const image = document.createElement("img");
   const caption = document.createElement("span");
-  link.href = picture;
-  image.src = picture;
+  showPicture(image, picture, link);
   image.width = image.height = 96;
   image.loading = "lazy";
   image.alt = `Heatmap of ${name} at ${clock(time)}, in full size`;
