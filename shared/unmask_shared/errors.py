@@ -46,6 +46,14 @@ class InvalidOption(InvalidRequest):
     action = "Send one of the values that the detail names, or leave the field out."
 
 
+class InvalidCursor(InvalidRequest):
+    """A list is to go on at a place that it never named."""
+
+    code = "invalid_cursor"
+    title = "This is no cursor of the list"
+    action = "Send `next_cursor` of the page before as it is, or leave it out to begin anew."
+
+
 class RouteNotFound(UnmaskError):
     """Nothing is served under this path."""
 

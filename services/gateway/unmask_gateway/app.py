@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
 from celery import Celery
@@ -19,6 +20,7 @@ from unmask_gateway.problems import describe_problem_schema, install_problem_han
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
+from unmask_gateway.routes.management import make_management_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.settings import GatewaySettings
@@ -62,7 +64,14 @@ def make_app(
     """
     submissions = Submissions(store=store, jobs=jobs, celery=celery)
     receiver = UploadReceiver(submissions.keep, settings)
-    sweeper = Sweeper(store=store, jobs=jobs, celery=celery, settings=job_settings)
+    lookup = VideoLookup(store=store, jobs=jobs)
+    sweeper = Sweeper(
+        store=store,
+        jobs=jobs,
+        celery=celery,
+        settings=job_settings,
+        retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
+    )
     keys = KeyStore(store)
 
     @asynccontextmanager
@@ -98,16 +107,15 @@ def make_app(
         make_videos_router(
             receiver=receiver,
             submissions=submissions,
-            lookup=VideoLookup(store=store, jobs=jobs),
+            lookup=lookup,
         ),
         dependencies=guarded,
     )
+    app.include_router(
+        make_management_router(store=store, jobs=jobs, lookup=lookup), dependencies=guarded
+    )
     app.include_router(make_keys_router(keys), dependencies=guarded)
     app.include_router(make_health_router(make_probes(store, jobs)))
-    app.include_router(
-        make_pages_router(
-            max_upload_bytes=settings.max_upload_bytes, asks_for_key=policy.access == "keys"
-        )
-    )
+    app.include_router(make_pages_router(max_upload_bytes=settings.max_upload_bytes))
     app.mount("/static", make_static_files(), name="static")
     return app

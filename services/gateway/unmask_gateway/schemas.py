@@ -117,6 +117,13 @@ FAILED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
 }
 
 
+CANCELLED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
+    "status": "cancelled",
+    "progress": 0.3,
+    "timings_ms": {"queued": 40, "preprocessing": None, "inferring": None},
+}
+
+
 class Source(BaseModel):
     """The uploaded file, and what decoding found out about it."""
 

@@ -1,0 +1,19 @@
+"""Everything that can be done with videos that were sent in."""
+
+from fastapi import APIRouter
+
+from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.routes.endings import make_endings_router
+from unmask_gateway.routes.listing import make_listing_router
+from unmask_shared.job_store import RedisJobStore
+from unmask_shared.object_store import ObjectStore
+
+
+def make_management_router(
+    *, store: ObjectStore, jobs: RedisJobStore, lookup: VideoLookup
+) -> APIRouter:
+    """Make the routes that list, follow, show and end videos."""
+    router = APIRouter()
+    router.include_router(make_listing_router(jobs))
+    router.include_router(make_endings_router(store=store, jobs=jobs, lookup=lookup))
+    return router
