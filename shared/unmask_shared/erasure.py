@@ -9,9 +9,11 @@ stays without a record, whoever left it there.
 import logging
 
 from unmask_shared.artifacts import record_key, video_prefix
-from unmask_shared.errors import ObjectStoreUnavailable
+from unmask_shared.errors import DamagedDocument, ObjectStoreUnavailable
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
+from unmask_shared.records import read_document
+from unmask_shared.videos import VideoRecord
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
             return False
         jobs.erase(video_id)
         return True
+    idempotency = _idempotency(store, video_id)
     # First, or a worker could write what the listing below has not seen, and never look again.
     jobs.erase(video_id)
     try:
@@ -43,8 +46,19 @@ def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
         jobs.forget(video_id)  # it is still there, and shall be seen
         raise
     store.delete_prefix(video_prefix(video_id))
+    if idempotency is not None:
+        store.delete_prefix(idempotency)  # it holds the record, too
     log.info("video erased", extra={"video_id": video_id})
     return True
+
+
+def _idempotency(store: ObjectStore, video_id: str) -> str | None:
+    """Object key of what binds an Idempotency-Key to a video."""
+    try:
+        record = read_document(store, record_key(video_id), VideoRecord)
+    except DamagedDocument:
+        return None  # whatever it says, it goes
+    return record.idempotency if record else None
 
 
 def erase_remains(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:

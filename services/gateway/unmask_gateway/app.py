@@ -14,6 +14,8 @@ from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.owners import VideoOwners
 from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.background import running_in_background
+from unmask_gateway.housekeeping import Chore, Housekeeper
+from unmask_gateway.idempotency import IdempotencyKeys
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.middleware import LingeringClose, SecurityHeaders
 from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
@@ -22,6 +24,7 @@ from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.management import make_management_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
+from unmask_gateway.routes.submissions import make_submissions_router
 from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
@@ -64,6 +67,17 @@ def make_app(
     """
     submissions = Submissions(store=store, jobs=jobs, celery=celery)
     receiver = UploadReceiver(submissions.keep, settings)
+    keys_ttl = timedelta(hours=settings.idempotency_ttl_h)
+    housekeeper = Housekeeper(
+        jobs,
+        [
+            Chore(
+                name="expired idempotency keys",
+                every_s=600,
+                work=lambda: IdempotencyKeys(store).erase_expired(keys_ttl),
+            )
+        ],
+    )
     lookup = VideoLookup(store=store, jobs=jobs)
     sweeper = Sweeper(
         store=store,
@@ -76,7 +90,9 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with running_in_background(store=store, submissions=submissions, sweeper=sweeper):
+        with running_in_background(
+            store=store, submissions=submissions, sweeper=sweeper, housekeeper=housekeeper
+        ):
             yield
             # The server has broken off what was still arriving; the threads die with the process.
             await receiver.wait_for_cleanup()
@@ -104,13 +120,10 @@ def make_app(
     # Every router but those of health and pages, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
-        make_videos_router(
-            receiver=receiver,
-            submissions=submissions,
-            lookup=lookup,
-        ),
+        make_submissions_router(receiver=receiver, submissions=submissions, lookup=lookup),
         dependencies=guarded,
     )
+    app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
     app.include_router(
         make_management_router(store=store, jobs=jobs, lookup=lookup), dependencies=guarded
     )

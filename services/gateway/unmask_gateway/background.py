@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from unmask_gateway.housekeeping import Housekeeper
 from unmask_gateway.submissions import Submissions
 from unmask_shared.errors import DependencyUnavailable
 from unmask_shared.object_store import ObjectStore
@@ -20,9 +21,9 @@ _STOP_PATIENCE_S: Final = 1.0
 
 @contextmanager
 def running_in_background(
-    *, store: ObjectStore, submissions: Submissions, sweeper: Sweeper
+    *, store: ObjectStore, submissions: Submissions, sweeper: Sweeper, housekeeper: Housekeeper
 ) -> Iterator[None]:
-    """Prepare the store, queue late videos and sweep lost ones for as long as the body runs.
+    """Prepare the store, queue late videos, sweep lost ones and keep house while the body runs.
 
     None of it holds up the start: what they need may come up later than the gateway.
     """
@@ -33,6 +34,7 @@ def running_in_background(
             ("prepare-store", lambda stop: _prepare(store, stop)),
             ("announcer", lambda stop: _announce_late(submissions, stop)),
             ("sweeper", lambda stop: _keep_running(sweeper.run, stop)),
+            ("housekeeper", lambda stop: _keep_running(housekeeper.run, stop)),
         )
     ]
     for thread in threads:
@@ -69,5 +71,5 @@ def _keep_running(work: Callable[[threading.Event], None], stop: threading.Event
             work(stop)
         except Exception:
             # Without the sweeper videos get lost unseen, so a bug must not end it.
-            log.exception("the sweeper failed and is started again")
+            log.exception("a thread failed and goes on: %s", threading.current_thread().name)
             stop.wait(_PAUSE_S)

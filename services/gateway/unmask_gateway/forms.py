@@ -133,7 +133,7 @@ class FileForm:
             raise MalformedUpload(f"The form has more than one field named `{FILE_FIELD}`.")
         self.has_file = True
         self.filename = clean_filename(filename.decode(errors="replace"))
-        self.content_type = _clean_content_type(self._headers.get(b"content-type", b""))
+        self.content_type = clean_content_type(self._headers.get(b"content-type", b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Keep what belongs to the file or to an option, drop the rest."""
@@ -167,7 +167,8 @@ def clean_filename(name: str) -> str:
     return shown[:_MAX_FILENAME] or _UNNAMED
 
 
-def _clean_content_type(value: bytes) -> str:
+def clean_content_type(value: bytes) -> str:
+    """Return a media type as it was given, or the one of unknown bytes where it cannot be kept."""
     media_type = value.decode("latin-1").strip()
     is_usable = media_type.isascii() and media_type.isprintable() and len(media_type) <= _MAX_TYPE
     return media_type if media_type and is_usable else _UNKNOWN_TYPE

@@ -86,6 +86,15 @@ class UploadPipe:
         self._bytes_read += len(data)
         return data
 
+    def read_to_end(self) -> None:
+        """Hash what is left and throw it away.
+
+        Raises:
+            UnmaskError: The upload was aborted with this error.
+        """
+        while self.read(_CAPACITY_BYTES):
+            continue
+
     def raise_if_aborted(self) -> None:
         """Fail if the upload was aborted, be it after its last byte was read.
 

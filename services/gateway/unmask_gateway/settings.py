@@ -29,6 +29,9 @@ class GatewaySettings(BaseSettings):
         float,
         Field(ge=0, le=36500, description="Videos are erased whole when so old; 0 keeps them."),
     ] = 0.0
+    idempotency_ttl_h: Annotated[
+        float, Field(gt=0, description="An Idempotency-Key is remembered for at least so long.")
+    ] = 24.0
     store_timeout_s: Annotated[
         float, Field(gt=0, description="An object store that takes no byte for so long is down.")
     ] = 120.0

@@ -8,9 +8,15 @@ from typing import Final
 import uuid_utils
 from celery import Celery
 
-from unmask_gateway.uploads import IncomingUpload
+from unmask_gateway.idempotency import BoundKey, IdempotencyKeys, fingerprint_of
+from unmask_gateway.uploads import Accepted, IncomingUpload
 from unmask_shared.artifacts import VIDEOS_PREFIX, record_key, source_key
-from unmask_shared.errors import DependencyUnavailable, UnmaskError
+from unmask_shared.errors import (
+    DependencyUnavailable,
+    IdempotencyKeyReused,
+    IdempotencyKeySpent,
+    UnmaskError,
+)
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import write_document
@@ -27,18 +33,28 @@ class Submissions:
 
     def __init__(self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery) -> None:
         self._store = store
+        self._keys = IdempotencyKeys(store)
         self._jobs = jobs
         self._celery = celery
         # What falls out, or is lost with the process, is found by the sweeper minutes later.
         self._late: deque[VideoRecord] = deque(maxlen=_MOST_LATE)
 
-    def keep(self, upload: IncomingUpload) -> VideoRecord:
+    def keep(self, upload: IncomingUpload) -> Accepted:
         """Store an upload and its record; from then on the video is accepted.
 
+        An upload that repeats an earlier one is only read, to be compared with it.
+
         Raises:
+            IdempotencyKeyReused: Its key came with something else before.
+            IdempotencyKeySpent: The video of its key was deleted.
             ObjectStoreUnavailable: The store failed.
             UnmaskError: The upload broke off, with the error it was aborted with.
         """
+        key = IdempotencyKeys.name(upload.idempotency_key, upload.owner)
+        bound = self._keys.find(key) if key else None
+        if bound:
+            upload.stream.read_to_end()
+            return self._replay(bound, _fingerprint(upload))
         video_id = str(uuid_utils.uuid7())
         try:
             self._store.put_stream(
@@ -53,16 +69,63 @@ class Submissions:
                     bytes=upload.stream.bytes_read,
                     sha256=upload.stream.sha256,
                 ),
-                options=upload.options.chosen(),
+                options=upload.options(),
                 owner=upload.owner,
+                idempotency=key,
             )
             upload.stream.raise_if_aborted()
-            write_document(self._store, record_key(video_id), record)
         except BaseException:
             self._erase(video_id)
             raise
-        log.info("video accepted", extra={"video_id": video_id, "bytes": record.upload.bytes})
-        return record
+        # If this fails nothing is erased: the key may be bound all the same. The next try goes on
+        # from here, or the sweeper erases what is left.
+        bound = self._keys.bind(key, _fingerprint(upload), record) if key else None
+        if bound:  # by the same request, which came twice and was faster the other time
+            self._erase(video_id)
+            return self._replay(bound, _fingerprint(upload))
+        self._accept(record)
+        return Accepted(record=record)
+
+    def find_earlier(
+        self, idempotency_key: str | None, owner: str | None, fingerprint: str
+    ) -> Accepted | None:
+        """Return the video that the same request brought before, if its key came before.
+
+        Raises:
+            IdempotencyKeyReused: The key came with something else.
+            IdempotencyKeySpent: The video of the key was deleted.
+            ObjectStoreUnavailable: The store failed.
+        """
+        key = IdempotencyKeys.name(idempotency_key, owner)
+        bound = self._keys.find(key) if key else None
+        return self._replay(bound, fingerprint) if bound else None
+
+    def _accept(self, record: VideoRecord) -> None:
+        try:
+            write_document(self._store, record_key(record.id), record)
+        except UnmaskError:
+            # The next try with the same key goes on from here.
+            if record.idempotency is None:
+                self._erase(record.id)
+            raise
+        log.info("video accepted", extra={"video_id": record.id, "bytes": record.upload.bytes})
+
+    def _replay(self, bound: BoundKey, fingerprint: str) -> Accepted:
+        record = bound.record
+        if fingerprint != bound.fingerprint:
+            raise IdempotencyKeyReused(
+                f"This Idempotency-Key came before with another request, which became the video "
+                f"{record.id}."
+            )
+        if not self._store.exists(record_key(record.id)):
+            if not self._store.exists(source_key(record.id)):
+                raise IdempotencyKeySpent(
+                    f"This Idempotency-Key stands for the video {record.id}, which was deleted."
+                )
+            # The gateway that stored the file ended before it could write the record.
+            self._accept(record)
+            self.announce(record)
+        return Accepted(record=record, is_replay=True)
 
     def announce(self, record: VideoRecord) -> None:
         """Show the video as queued and send it to the workers, later if Redis is away."""
@@ -95,3 +158,12 @@ class Submissions:
                 error.detail,
                 extra={"video_id": video_id},
             )
+
+
+def _fingerprint(upload: IncomingUpload) -> str:
+    """What tells an upload that was read to its end from others."""
+    if upload.origin is not None:
+        return fingerprint_of(upload.origin, upload.options())
+    return fingerprint_of(
+        f"sha256:{upload.stream.sha256}", upload.options(), filename=upload.filename
+    )

@@ -1,14 +1,13 @@
 """Takes one upload from a client and passes it on to the object store while it arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm
-from unmask_gateway.options import OptionFields
 from unmask_gateway.pipe import ReaderGoneError, UploadPipe
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.threads import run_in_thread
@@ -24,7 +23,7 @@ from unmask_shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from unmask_shared.videos import VideoRecord
+from unmask_shared.videos import AnalysisOptions, VideoRecord
 
 # A refusal or a shutdown waits so long for the store to be cleaned up, then goes on without it.
 _CLEANUP_WAIT_S = 2.0
@@ -38,18 +37,35 @@ class IncomingUpload:
         filename: Cleaned name of the file.
         content_type: Media type that the client gave.
         stream: The file's bytes; reading raises when the upload breaks off.
-        options: What the form asks for; whole once the stream was read to its end.
+        options: Tells what is asked for, once the stream was read to its end.
         owner: Id of the API key that it came with.
+        idempotency_key: What the client calls its request, so that it may repeat it.
+        origin: Where the file comes from, if the request names that instead of holding it.
     """
 
     filename: str
     content_type: str
     stream: UploadPipe
-    options: OptionFields
+    options: Callable[[], AnalysisOptions]
     owner: str | None
+    idempotency_key: str | None = None
+    origin: str | None = None
 
 
-KeepUpload = Callable[[IncomingUpload], VideoRecord]
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A video that was taken.
+
+    Attributes:
+        record: Its record, which is stored.
+        is_replay: Whether an earlier request with the same Idempotency-Key brought it.
+    """
+
+    record: VideoRecord
+    is_replay: bool = False
+
+
+KeepUpload = Callable[[IncomingUpload], Accepted]
 
 
 class UploadReceiver:
@@ -59,14 +75,14 @@ class UploadReceiver:
         """Prepare to receive.
 
         Args:
-            keep: Stores an upload and returns its record, called in a thread; when the stream
-                breaks off it must let the error through and leave nothing behind.
+            keep: Makes an upload a video, called in a thread; when the stream breaks off it must
+                let the error through and leave nothing behind.
             settings: Limits and timeouts.
         """
         self._keep = keep
         self._settings = settings
         self._running = 0
-        self._storing: set[asyncio.Future[VideoRecord]] = set()
+        self._storing: set[asyncio.Future[Accepted]] = set()
 
     async def receive(
         self,
@@ -75,7 +91,8 @@ class UploadReceiver:
         content_type: str | None,
         content_length: int | None,
         owner: str | None = None,
-    ) -> VideoRecord:
+        idempotency_key: str | None = None,
+    ) -> Accepted:
         """Receive one request body and keep the file in it.
 
         Args:
@@ -83,9 +100,10 @@ class UploadReceiver:
             content_type: The request's `Content-Type`.
             content_length: Length of the body, if the client told it.
             owner: Id of the API key that it comes with.
+            idempotency_key: What the client calls its request.
 
         Returns:
-            The record of the video, which is accepted from then on.
+            The video, which is accepted from then on.
 
         Raises:
             UnmaskError: The request is refused; nothing of it is kept.
@@ -96,29 +114,54 @@ class UploadReceiver:
             raise UploadTooLarge(
                 f"The request has {content_length} bytes; files of up to {most} bytes are taken."
             )
-        if self._running >= self._settings.max_parallel_uploads:
-            raise TooManyUploads(f"{self._running} uploads are running already.")
-        self._running += 1
-        kept: asyncio.Future[VideoRecord] | None = None
-        try:
-            file = self._file_data(form, body)
-            head = await _read_head(file)
-            if sniff_container(head) is None:
-                raise NotAVideo(
-                    f"{form.filename!r} does not begin like any video format that is read here."
-                )
-            pipe = UploadPipe()
-            upload = IncomingUpload(
+        return await self.receive_file(
+            self._file_data(form, body),
+            lambda pipe: IncomingUpload(
                 filename=form.filename,
                 content_type=form.content_type,
                 stream=pipe,
-                options=form.options,
+                options=form.options.chosen,
                 owner=owner,
-            )
-            kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
-            self._storing.add(kept)
-            kept.add_done_callback(self._release_slot)
-            return await self._pass_on(head, file, pipe, kept)
+                idempotency_key=idempotency_key,
+            ),
+        )
+
+    async def receive_file(
+        self,
+        file: AsyncGenerator[bytes, None],
+        describe: Callable[[UploadPipe], IncomingUpload],
+    ) -> Accepted:
+        """Receive the bytes of one file and keep it.
+
+        Args:
+            file: The bytes in pieces; asked for nothing before there is room for the upload.
+            describe: Says what they are, with the stream that they go through; called after the
+                first pieces.
+
+        Returns:
+            The video, which is accepted from then on.
+
+        Raises:
+            UnmaskError: The file is refused, or does not arrive; nothing of it is kept.
+        """
+        if self._running >= self._settings.max_parallel_uploads:
+            raise TooManyUploads(f"{self._running} uploads are running already.")
+        self._running += 1
+        kept: asyncio.Future[Accepted] | None = None
+        try:
+            async with aclosing(file):
+                head = await _read_head(file)
+                pipe = UploadPipe()
+                upload = describe(pipe)
+                if sniff_container(head) is None:
+                    raise NotAVideo(
+                        f"{upload.filename!r} does not begin like any video format that is read "
+                        "here."
+                    )
+                kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
+                self._storing.add(kept)
+                kept.add_done_callback(self._release_slot)
+                return await self._pass_on(head, file, pipe, kept)
         finally:
             if kept is None:
                 self._running -= 1
@@ -128,13 +171,13 @@ class UploadReceiver:
         if self._storing:
             await asyncio.wait(self._storing, timeout=_CLEANUP_WAIT_S)
 
-    def _keep_and_leave(self, upload: IncomingUpload) -> VideoRecord:
+    def _keep_and_leave(self, upload: IncomingUpload) -> Accepted:
         try:
             return self._keep(upload)
         finally:
             upload.stream.stop_reading()
 
-    def _release_slot(self, kept: "asyncio.Future[VideoRecord]") -> None:
+    def _release_slot(self, kept: "asyncio.Future[Accepted]") -> None:
         # Not before the thread has ended: a store that hangs must not gather ever more of them.
         self._running -= 1
         self._storing.discard(kept)
@@ -145,8 +188,8 @@ class UploadReceiver:
         head: bytes,
         file: AsyncIterator[bytes],
         pipe: UploadPipe,
-        kept: "asyncio.Future[VideoRecord]",
-    ) -> VideoRecord:
+        kept: "asyncio.Future[Accepted]",
+    ) -> Accepted:
         try:
             async with self._store_timeout():
                 await pipe.write(head)
@@ -174,7 +217,9 @@ class UploadReceiver:
                 f"The object store took no data for {self._settings.store_timeout_s:g} s."
             ) from error
 
-    async def _file_data(self, form: FileForm, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _file_data(
+        self, form: FileForm, body: AsyncIterator[bytes]
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the file, and end only if the whole form has arrived."""
         async for piece in self._patiently(body):
             for data in form.feed(piece):

@@ -71,7 +71,8 @@ async def pieces(*bodies: bytes) -> AsyncIterator[bytes]:
 
 
 def receive(receiver: UploadReceiver, body: AsyncIterator[bytes]) -> VideoRecord:
-    return asyncio.run(receiver.receive(body, content_type=HEADER, content_length=None))
+    accepted = asyncio.run(receiver.receive(body, content_type=HEADER, content_length=None))
+    return accepted.record
 
 
 def everything(store: LocalObjectStore) -> list[str]:

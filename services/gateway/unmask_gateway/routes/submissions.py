@@ -1,0 +1,166 @@
+"""Sending videos in."""
+
+import logging
+from typing import Annotated, Any, Final
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Header, Request, Response, status
+
+from unmask_gateway.access.gate import CurrentCaller
+from unmask_gateway.forms import FILE_FIELD
+from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.options import describe_options
+from unmask_gateway.problems import document_errors
+from unmask_gateway.routes.polling import RETRY_AFTER, tell_pollers
+from unmask_gateway.schemas import QUEUED_EXAMPLE, Video
+from unmask_gateway.submissions import Submissions
+from unmask_gateway.uploads import Accepted, UploadReceiver
+from unmask_shared.errors import (
+    EmptyUpload,
+    IdempotencyKeyReused,
+    IdempotencyKeySpent,
+    InvalidOption,
+    InvalidRequest,
+    MalformedUpload,
+    ModelRefused,
+    NotAVideo,
+    ObjectStoreUnavailable,
+    TooManyUploads,
+    TruncatedUpload,
+    UnknownModel,
+    UnmaskError,
+    UnsupportedContentType,
+    UploadStalled,
+    UploadTooLarge,
+)
+
+log = logging.getLogger(__name__)
+
+# An accepted video is safe; its queueing may go on after the answer.
+_ANNOUNCE_PATIENCE_S: Final = 3.0
+
+_UPLOAD_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FILE_FIELD],
+                    "properties": {
+                        FILE_FIELD: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV, OGV or GIF.",
+                        },
+                        **describe_options(),
+                    },
+                },
+                "encoding": {FILE_FIELD: {"contentType": "video/*"}},
+            }
+        },
+    }
+}
+_HEADERS: Final[dict[str, Any]] = RETRY_AFTER | {
+    "Location": {"description": "Path of the video.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true` if the Idempotency-Key came before, and this is the video that it "
+        "brought, as it stands now; absent for a new video.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="Any text of your choice, new for each video, such as a UUID. A request that "
+        "is sent again with its key within a day brings no second video. With another file, file "
+        "name or options it is refused; which file it is shows once it has arrived. A video that "
+        "is deleted sets its key free.",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    ),
+]
+
+
+def make_submissions_router(
+    *, receiver: UploadReceiver, submissions: Submissions, lookup: VideoLookup
+) -> APIRouter:
+    """Make the routes by which videos come in."""
+    router = APIRouter(prefix="/videos", tags=["videos"])
+
+    @router.post(
+        "",
+        status_code=status.HTTP_202_ACCEPTED,
+        summary="Submit a video",
+        response_description="The video was accepted and waits to be processed.",
+        responses={
+            202: {
+                "headers": _HEADERS,
+                "content": {"application/json": {"example": QUEUED_EXAMPLE}},
+            },
+            **document_errors(
+                MalformedUpload,
+                TruncatedUpload,
+                EmptyUpload,
+                UploadStalled,
+                UploadTooLarge,
+                UnsupportedContentType,
+                NotAVideo,
+                InvalidOption,
+                UnknownModel,
+                ModelRefused,
+                InvalidRequest,
+                IdempotencyKeyReused,
+                IdempotencyKeySpent,
+                ObjectStoreUnavailable,
+                TooManyUploads,
+                UnmaskError,
+            ),
+        },
+        openapi_extra=_UPLOAD_BODY,
+    )
+    async def submit_video(
+        request: Request,
+        response: Response,
+        caller: CurrentCaller,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Video:
+        """Send one file in the field `file`; poll the `Location` for the outcome.
+
+        The options may come before the file or behind it. A field that is not known is ignored.
+        """
+        accepted = await receiver.receive(
+            request.stream(),
+            content_type=request.headers.get("content-type"),
+            content_length=_content_length(request),
+            owner=caller.key_id,
+            idempotency_key=idempotency_key,
+        )
+        return await answer(accepted, response)
+
+    async def answer(accepted: Accepted, response: Response) -> Video:
+        record = accepted.record
+        response.headers["Location"] = f"/videos/{record.id}"
+        if accepted.is_replay:
+            response.headers["Idempotency-Replayed"] = "true"
+            video = Video.of(await to_thread.run_sync(lookup.find, record.id))
+            tell_pollers(response, again=not video.status.is_final)
+            return video
+        with anyio.move_on_after(_ANNOUNCE_PATIENCE_S) as patience:
+            await to_thread.run_sync(submissions.announce, record, abandon_on_cancel=True)
+        if patience.cancelled_caught:
+            log.warning("queueing takes long", extra={"video_id": record.id})
+        tell_pollers(response, again=True)
+        return Video.just_accepted(record)
+
+    return router
+
+
+def _content_length(request: Request) -> int | None:
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdecimal() else None
