@@ -129,6 +129,10 @@ def make_app(
     )
     app.include_router(make_keys_router(keys), dependencies=guarded)
     app.include_router(make_health_router(make_probes(store, jobs)))
-    app.include_router(make_pages_router(max_upload_bytes=settings.max_upload_bytes))
+    app.include_router(
+        make_pages_router(
+            max_upload_bytes=settings.max_upload_bytes, asks_for_key=policy.access == "keys"
+        )
+    )
     app.mount("/static", make_static_files(), name="static")
     return app
