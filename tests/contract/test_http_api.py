@@ -34,6 +34,7 @@ from unmask_shared.messages import PREPROCESSOR_QUEUE
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import (
+    MODEL_PATTERN,
     FaceResult,
     Failure,
     Heatmap,

@@ -16,13 +16,19 @@ from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.background import running_in_background
 from unmask_gateway.housekeeping import Chore, Housekeeper
 from unmask_gateway.idempotency import IdempotencyKeys
+from unmask_gateway.json_submissions import JsonSubmissions
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.middleware import LingeringClose, SecurityHeaders
+from unmask_gateway.model_catalogue import ModelCatalogue
+from unmask_gateway.model_choice import ModelChoice
+from unmask_gateway.outbound.client import OutboundClient
+from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.management import make_management_router
+from unmask_gateway.routes.models import make_models_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.submissions import make_submissions_router
 from unmask_gateway.routes.videos import make_videos_router
@@ -31,6 +37,7 @@ from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
 from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.job_store import RedisJobStore
+from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.settings import JobSettings
 from unmask_shared.sweeper import Sweeper
@@ -53,6 +60,7 @@ def make_app(
     job_settings: JobSettings,
     policy: AccessPolicy,
     key_settings: KeySettings,
+    source_urls: SourceUrlSettings,
 ) -> FastAPI:
     """Build the application; nothing is contacted before it starts.
 
@@ -64,8 +72,11 @@ def make_app(
         job_settings: Timing that the sweeper goes by.
         policy: Whether callers need a key.
         key_settings: The operator's key.
+        source_urls: Which URLs files are fetched from.
     """
-    submissions = Submissions(store=store, jobs=jobs, celery=celery)
+    registry = ModelRegistry(store)
+    choice = ModelChoice(registry)
+    submissions = Submissions(store=store, jobs=jobs, celery=celery, models=choice)
     receiver = UploadReceiver(submissions.keep, settings)
     keys_ttl = timedelta(hours=settings.idempotency_ttl_h)
     housekeeper = Housekeeper(
@@ -120,12 +131,27 @@ def make_app(
     # Every router but those of health and pages, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
-        make_submissions_router(receiver=receiver, submissions=submissions, lookup=lookup),
+        make_submissions_router(
+            receiver=receiver,
+            json_submissions=JsonSubmissions(
+                receiver=receiver,
+                submissions=submissions,
+                client=OutboundClient(source_urls, idle_timeout_s=source_urls.idle_timeout_s),
+                max_bytes=settings.max_upload_bytes,
+                timeout_s=source_urls.timeout_s,
+            ),
+            submissions=submissions,
+            lookup=lookup,
+        ),
         dependencies=guarded,
     )
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
     app.include_router(
         make_management_router(store=store, jobs=jobs, lookup=lookup), dependencies=guarded
+    )
+    app.include_router(
+        make_models_router(registry=registry, catalogue=ModelCatalogue(registry), choice=choice),
+        dependencies=guarded,
     )
     app.include_router(make_keys_router(keys), dependencies=guarded)
     app.include_router(make_health_router(make_probes(store, jobs)))

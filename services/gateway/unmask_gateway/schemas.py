@@ -47,8 +47,10 @@ QUEUED_EXAMPLE: Final[dict[str, Any]] = {
         "keep_faceless_frames": False,
         "landmark_overlays": True,
         "heatmaps": True,
+        "model": None,
     },
-    "model": None,
+    "model": {"name": "resnet-lstm", "version": "0.2.0"},
+    "analysis_of": None,
     "result": None,
     "failure": None,
     "timings_ms": {"queued": None, "preprocessing": None, "inferring": None},
@@ -59,7 +61,6 @@ COMPLETED_EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
     "progress": 1.0,
     "source": QUEUED_EXAMPLE["source"]
     | {"duration_s": 10.0, "fps": 30.0, "width": 1280, "height": 720, "frames": 300},
-    "model": {"name": "resnet-lstm", "version": "1.0.0"},
     "result": {
         "verdict": "fake",
         "fake_probability": 0.97,
@@ -153,7 +154,18 @@ class Video(BaseModel):
     created_at: datetime
     source: Source
     options: Annotated[AnalysisOptions, Field(description="What was asked for.")]
-    model: Annotated[ModelRef | None, Field(description="The checkpoint that gave the result.")]
+    model: Annotated[
+        ModelRef | None,
+        Field(
+            description="The model that judges it: the one that was chosen, or that was active "
+            "when the video was accepted. If the workers have refused that one since, the one that "
+            "judged instead. Null where no model was known yet."
+        ),
+    ]
+    analysis_of: Annotated[
+        str | None,
+        Field(description="Id of the video whose file is analysed again; null for an upload."),
+    ]
     result: Annotated[Result | None, Field(description="Set when the status is `completed`.")]
     failure: Annotated[Failure | None, Field(description="Set when the status is `failed`.")]
     timings_ms: Timings
@@ -180,7 +192,8 @@ class Video(BaseModel):
                 frames=info.frames if info else None,
             ),
             options=record.options,
-            model=outcome.model if outcome else None,
+            model=outcome.model if outcome else record.model,
+            analysis_of=record.analysis_of,
             result=_with_pictures(record.id, outcome.result) if outcome else None,
             failure=state.failure,
             timings_ms=outcome.timings_ms if outcome else _timings(state.marks),

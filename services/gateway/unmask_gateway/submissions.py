@@ -9,6 +9,7 @@ import uuid_utils
 from celery import Celery
 
 from unmask_gateway.idempotency import BoundKey, IdempotencyKeys, fingerprint_of
+from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.uploads import Accepted, IncomingUpload
 from unmask_shared.artifacts import VIDEOS_PREFIX, record_key, source_key
 from unmask_shared.errors import (
@@ -31,8 +32,11 @@ _MOST_LATE: Final = 10_000
 class Submissions:
     """Accepts videos; safe to use from several threads."""
 
-    def __init__(self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery) -> None:
+    def __init__(
+        self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery, models: ModelChoice
+    ) -> None:
         self._store = store
+        self._models = models
         self._keys = IdempotencyKeys(store)
         self._jobs = jobs
         self._celery = celery
@@ -47,6 +51,8 @@ class Submissions:
         Raises:
             IdempotencyKeyReused: Its key came with something else before.
             IdempotencyKeySpent: The video of its key was deleted.
+            UnknownModel: It chooses a model that is not published.
+            ModelRefused: It chooses one that the workers cannot use.
             ObjectStoreUnavailable: The store failed.
             UnmaskError: The upload broke off, with the error it was aborted with.
         """
@@ -55,6 +61,8 @@ class Submissions:
         if bound:
             upload.stream.read_to_end()
             return self._replay(bound, _fingerprint(upload))
+        # Refused now if the choice came before the file, and else when all has arrived.
+        self._models.pin(upload.options().model)
         video_id = str(uuid_utils.uuid7())
         try:
             self._store.put_stream(
@@ -63,6 +71,7 @@ class Submissions:
             record = VideoRecord(
                 id=video_id,
                 created_at=datetime.now(UTC),
+                model=self._models.pin(upload.options().model),
                 upload=Upload(
                     filename=upload.filename,
                     content_type=upload.content_type,

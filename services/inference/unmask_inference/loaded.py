@@ -59,7 +59,7 @@ class LoadedModels:
 
         Args:
             model: The version.
-            anew: Try again what was refused a moment ago.
+            anew: Try again what was refused a moment ago, and let the registry show it no longer.
 
         Raises:
             ModelNotFound: There is no such version.
@@ -67,19 +67,13 @@ class LoadedModels:
             InvalidCheckpoint: It cannot be used here.
             DependencyUnavailable: The store does not answer, or there is no room for the files.
         """
-        if found := self._find(model):
-            return found
-        with self._loading:
-            # Another thread may have loaded it while this one waited.
-            if found := self._find(model):
-                return found
-            if not anew:
-                self._raise_refusal(model)
-            classifier = self._load(model)
-            self._keep(model, classifier)
-        with self._unless_the_store_is_away():
-            self._registry.clear_refusal(model.name, model.version)
-        return classifier
+        found = self._find(model)
+        if found is None:
+            found = self._load_once(model, anew=anew)
+        elif anew:
+            # It works here, whatever another worker may have said before it was put right.
+            self._clear_refusal(model)
+        return found
 
     def hold(self, model: ModelRef, classifier: ClipClassifier) -> None:
         """Keep a classifier that is in memory anyway, whatever else is used."""
@@ -99,6 +93,18 @@ class LoadedModels:
             if model in self._loaded:
                 self._loaded.move_to_end(model)
             return self._loaded.get(model)
+
+    def _load_once(self, model: ModelRef, *, anew: bool) -> ClipClassifier:
+        with self._loading:
+            # Another thread may have loaded it while this one waited.
+            if found := self._find(model):
+                return found
+            if not anew:
+                self._raise_refusal(model)
+            classifier = self._load(model)
+            self._keep(model, classifier)
+        self._clear_refusal(model)
+        return classifier
 
     def _keep(self, model: ModelRef, classifier: ClipClassifier) -> None:
         with self._lock:
@@ -134,6 +140,10 @@ class LoadedModels:
         if not isinstance(error, InvalidModelRef):
             with self._unless_the_store_is_away():
                 self._registry.refuse(model.name, model.version, error, worker=self._worker)
+
+    def _clear_refusal(self, model: ModelRef) -> None:
+        with self._unless_the_store_is_away():
+            self._registry.clear_refusal(model.name, model.version)
 
     def _raise_refusal(self, model: ModelRef) -> None:
         with self._lock:

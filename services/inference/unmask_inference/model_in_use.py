@@ -196,8 +196,6 @@ class ModelInUse:
 
     def _takes(self, activation: Activation) -> bool:
         model = ModelRef(name=activation.name, version=activation.version)
-        if model == self._published:
-            return True
         try:
             classifier = self._loaded.get(model, anew=True)
         except DependencyUnavailable:
@@ -212,7 +210,8 @@ class ModelInUse:
                 extra={"code": error.code},
             )
             return False
-        self._swap(classifier, model)
+        if model != self._published:
+            self._swap(classifier, model)
         return True
 
     def _swap(self, classifier: ClipClassifier, published: ModelRef | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.requests import ClientDisconnect
 
+from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
@@ -25,6 +26,7 @@ from unmask_shared.errors import (
     UploadTooLarge,
 )
 from unmask_shared.job_store import make_job_store
+from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ByteStream, LocalObjectStore
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import VideoRecord
@@ -60,7 +62,10 @@ class FullStore(LocalObjectStore):
 def make_receiver(store: LocalObjectStore, **limits: float) -> UploadReceiver:
     job_settings = JobSettings()
     submissions = Submissions(
-        store=store, jobs=make_job_store(job_settings), celery=make_celery(job_settings)
+        store=store,
+        jobs=make_job_store(job_settings),
+        celery=make_celery(job_settings),
+        models=ModelChoice(ModelRegistry(store)),
     )
     return UploadReceiver(submissions.keep, GatewaySettings.model_validate(limits))
 

@@ -22,7 +22,12 @@ from sample_documents import record_of
 from unmask_inference.loaded import LoadedModels
 from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
-from unmask_shared.errors import DependencyUnavailable, ModelUnusable, ObjectStoreUnavailable
+from unmask_shared.errors import (
+    DependencyUnavailable,
+    InvalidCheckpoint,
+    ModelUnusable,
+    ObjectStoreUnavailable,
+)
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model_registry import ModelRegistry
@@ -122,9 +127,11 @@ def test_looking_again_loads_nothing_again(
     models = start()
     first = models.classifier()
     models.look()
+    registry.refuse(NAME, "2", InvalidCheckpoint("Not here."), worker="another:1")
     registry.activate(NAME, "2")
     models.look()
     assert models.classifier() is first
+    assert registry.refusal(NAME, "2") is None
 
 
 def test_rollbacks_lead_back_to_the_built_in_checkpoint(
