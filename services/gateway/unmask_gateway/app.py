@@ -25,6 +25,8 @@ from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
 from unmask_gateway.readiness import make_probes
+from unmask_gateway.reanalysis import Reanalysis
+from unmask_gateway.routes.analyses import make_analyses_router
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.management import make_management_router
@@ -148,6 +150,14 @@ def make_app(
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
     app.include_router(
         make_management_router(store=store, jobs=jobs, lookup=lookup), dependencies=guarded
+    )
+    app.include_router(
+        make_analyses_router(
+            lookup=lookup,
+            reanalysis=Reanalysis(store=store, models=choice),
+            submissions=submissions,
+        ),
+        dependencies=guarded,
     )
     app.include_router(
         make_models_router(registry=registry, catalogue=ModelCatalogue(registry), choice=choice),
