@@ -101,12 +101,15 @@ class VideoAlreadyEnded(UnmaskError):
 
 
 class UnsupportedContentType(UnmaskError):
-    """The body of POST /videos is not multipart/form-data."""
+    """The body of POST /videos is neither multipart/form-data nor JSON."""
 
     code = "unsupported_content_type"
     http_status = 415
     title = "The request has the wrong content type"
-    action = "Send the video as multipart/form-data in a field named `file`."
+    action = (
+        "Send the video as multipart/form-data in a field named `file`, or application/json with "
+        "its `source_url`."
+    )
 
 
 class MalformedUpload(UnmaskError):

@@ -189,7 +189,7 @@ def test_a_refused_option_is_named_with_its_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("request_parts", "status", "code"),
     [
-        ({"json": {"file": "x"}}, 415, "unsupported_content_type"),
+        ({"json": {"file": "x"}}, 422, "invalid_request"),
         (
             {"content": VIDEO, "headers": {"Content-Type": "video/mp4"}},
             415,

@@ -15,6 +15,7 @@ import yaml
 from pydantic import SecretStr
 
 from unmask_gateway.access.settings import KeySettings
+from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
@@ -39,6 +40,7 @@ SETTINGS = (
     GatewaySettings,
     AccessPolicy,
     KeySettings,
+    SourceUrlSettings,
     PreprocessorSettings,
     InferenceSettings,
     TrainerSettings,
@@ -292,7 +294,11 @@ def test_models_are_held_to_the_crops_that_the_preprocessor_cuts() -> None:
 
 
 def test_settings_that_containers_get_are_read_by_somebody() -> None:
-    known = {f"UNMASK_{field.upper()}" for group in SETTINGS for field in group.model_fields}
+    known = {
+        f"{group.model_config['env_prefix']}{field}".upper()
+        for group in SETTINGS
+        for field in group.model_fields
+    }
     gpu = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
     given = set(re.findall(r"UNMASK_\w+(?==)", "".join(map(dockerfile, OURS))))
     for service in [*SERVICES.values(), *gpu.values()]:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.app import make_app
+from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
 from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.broker import make_celery
@@ -34,5 +35,6 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
         settings=settings,
         job_settings=job_settings,
         policy=policy,
+        source_urls=SourceUrlSettings(),
         key_settings=KeySettings(),
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Request, Response, status
 
 from unmask_gateway.access.gate import CurrentCaller
 from unmask_gateway.forms import FILE_FIELD
+from unmask_gateway.json_submissions import JsonSubmissions, describe_json_body, is_json
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
 from unmask_gateway.problems import document_errors
@@ -26,6 +27,8 @@ from unmask_shared.errors import (
     ModelRefused,
     NotAVideo,
     ObjectStoreUnavailable,
+    SourceUrlRefused,
+    SourceUrlUnreachable,
     TooManyUploads,
     TruncatedUpload,
     UnknownModel,
@@ -58,7 +61,8 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                     },
                 },
                 "encoding": {FILE_FIELD: {"contentType": "video/*"}},
-            }
+            },
+            "application/json": describe_json_body(),
         },
     }
 }
@@ -88,7 +92,11 @@ IdempotencyKey = Annotated[
 
 
 def make_submissions_router(
-    *, receiver: UploadReceiver, submissions: Submissions, lookup: VideoLookup
+    *,
+    receiver: UploadReceiver,
+    json_submissions: JsonSubmissions,
+    submissions: Submissions,
+    lookup: VideoLookup,
 ) -> APIRouter:
     """Make the routes by which videos come in."""
     router = APIRouter(prefix="/videos", tags=["videos"])
@@ -111,6 +119,8 @@ def make_submissions_router(
                 UploadTooLarge,
                 UnsupportedContentType,
                 NotAVideo,
+                SourceUrlRefused,
+                SourceUrlUnreachable,
                 InvalidOption,
                 UnknownModel,
                 ModelRefused,
@@ -130,17 +140,25 @@ def make_submissions_router(
         caller: CurrentCaller,
         idempotency_key: IdempotencyKey = None,
     ) -> Video:
-        """Send one file in the field `file`; poll the `Location` for the outcome.
+        """Send one file in the field `file`, or JSON with its `source_url`; poll the `Location`.
 
-        The options may come before the file or behind it. A field that is not known is ignored.
+        In a form, the options may come before the file or behind it, and a field that is not known
+        is ignored. A URL is fetched before the answer comes, so a file that cannot be fetched is
+        refused at once; send an Idempotency-Key if your client may lose patience.
         """
-        accepted = await receiver.receive(
-            request.stream(),
-            content_type=request.headers.get("content-type"),
-            content_length=_content_length(request),
-            owner=caller.key_id,
-            idempotency_key=idempotency_key,
-        )
+        content_type = request.headers.get("content-type")
+        if is_json(content_type):
+            accepted = await json_submissions.receive(
+                request.stream(), owner=caller.key_id, idempotency_key=idempotency_key
+            )
+        else:
+            accepted = await receiver.receive(
+                request.stream(),
+                content_type=content_type,
+                content_length=_content_length(request),
+                owner=caller.key_id,
+                idempotency_key=idempotency_key,
+            )
         return await answer(accepted, response)
 
     async def answer(accepted: Accepted, response: Response) -> Video:

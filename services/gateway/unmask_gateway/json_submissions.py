@@ -1,0 +1,138 @@
+"""Videos that a JSON document names instead of holding them."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Self
+
+from anyio import to_thread
+from pydantic import Field, ValidationError
+
+from unmask_gateway.idempotency import fingerprint_of
+from unmask_gateway.outbound.client import OutboundClient
+from unmask_gateway.outbound.fetching import FileFetch
+from unmask_gateway.outbound.rules import MAX_URL_LENGTH
+from unmask_gateway.submissions import Submissions
+from unmask_gateway.uploads import Accepted, IncomingUpload, UploadReceiver
+from unmask_shared.errors import InvalidOption, InvalidRequest
+from unmask_shared.videos import AnalysisOptions
+
+_MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class VideoSubmission(AnalysisOptions):
+    """The body of a request that names a video: where it is, and what is asked for."""
+
+    source_url: Annotated[
+        str,
+        Field(
+            max_length=MAX_URL_LENGTH,
+            description="An http or https URL, from which the file is fetched before the answer. "
+            "Redirects are followed.",
+            examples=["https://example.com/clips/interview.mp4"],
+        ),
+    ]
+
+    @property
+    def options(self) -> AnalysisOptions:
+        """What is asked for."""
+        return AnalysisOptions.model_validate(
+            {name: getattr(self, name) for name in AnalysisOptions.model_fields}
+        )
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a JSON document.
+
+        Raises:
+            InvalidOption: One of the options is not allowed.
+            InvalidRequest: It is no such document otherwise.
+        """
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"])) or "the body"
+            is_option = where in AnalysisOptions.model_fields
+            kind = InvalidOption if is_option else InvalidRequest
+            raise kind(f"`{where}`: {fault['msg']}.") from error
+
+
+class JsonSubmissions:
+    """Accepts videos that JSON documents name."""
+
+    def __init__(
+        self,
+        *,
+        receiver: UploadReceiver,
+        submissions: Submissions,
+        client: OutboundClient,
+        max_bytes: int,
+        timeout_s: float,
+    ) -> None:
+        """Prepare to accept.
+
+        Args:
+            receiver: Stores files while they arrive.
+            submissions: Knows what was accepted before.
+            client: Fetches from URLs that are allowed.
+            max_bytes: Files may be as large as this.
+            timeout_s: Fetching one may take so long.
+        """
+        self._receiver = receiver
+        self._submissions = submissions
+        self._client = client
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+
+    async def receive(
+        self, body: AsyncIterator[bytes], *, owner: str | None, idempotency_key: str | None
+    ) -> Accepted:
+        """Receive one request body and accept the video that it names.
+
+        Raises:
+            InvalidRequest: The body is no such document.
+            UnmaskError: The video is refused; nothing of it is kept.
+        """
+        wanted = VideoSubmission.parse(await _read_whole(body))
+        options, origin = wanted.options, f"url:{wanted.source_url}"
+        fetch = FileFetch(
+            wanted.source_url,
+            client=self._client,
+            max_bytes=self._max_bytes,
+            timeout_s=self._timeout_s,
+        )
+        earlier = await to_thread.run_sync(
+            self._submissions.find_earlier, idempotency_key, owner, fingerprint_of(origin, options)
+        )
+        if earlier is not None:
+            return earlier
+        return await self._receiver.receive_file(
+            fetch.chunks(),
+            lambda pipe: IncomingUpload(
+                filename=fetch.filename,
+                content_type=fetch.content_type,
+                stream=pipe,
+                options=lambda: options,
+                owner=owner,
+                idempotency_key=idempotency_key,
+                origin=origin,
+            ),
+        )
+
+
+def describe_json_body() -> dict[str, Any]:
+    """The body for the API's description, as the value of `application/json`."""
+    return {"schema": VideoSubmission.model_json_schema()}
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a `Content-Type` says that the body is JSON."""
+    return (content_type or "").partition(";")[0].strip().lower() == "application/json"
+
+
+async def _read_whole(body: AsyncIterator[bytes]) -> bytes:
+    read = bytearray()
+    async for piece in body:
+        read += piece
+        if len(read) > _MAX_BODY_BYTES:
+            raise InvalidRequest(f"The JSON document has over {_MAX_BODY_BYTES} bytes.")
+    return bytes(read)
