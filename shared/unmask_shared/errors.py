@@ -151,6 +151,16 @@ class TooManyUploads(UnmaskError):
     action = "Send the file again in a moment."
 
 
+class TooManyEventStreams(UnmaskError):
+    """As many clients follow videos as this installation serves at once."""
+
+    code = "too_many_event_streams"
+    http_status = 503
+    retryable = True
+    title = "Too many clients follow videos at the moment"
+    action = "Connect again in a moment, or poll GET /videos/{video_id}."
+
+
 class EmptyUpload(UnmaskError):
     """The uploaded file has no bytes."""
 

@@ -151,9 +151,9 @@ class Sweeper:
         return swept
 
     def _check_batch(self, video_ids: Sequence[str], swept: list[str]) -> None:
-        listed = self._jobs.catalogue.statuses(video_ids)
-        for video_id, status in zip(video_ids, listed, strict=True):
-            if status is not None and (status.is_final or self._jobs.get(video_id) is not None):
+        listed = self._jobs.catalogue.positions(video_ids)
+        for video_id, at in zip(video_ids, listed, strict=True):
+            if at is not None and (at.status.is_final or self._jobs.get(video_id) is not None):
                 continue
             with _passing_over_damage(video_id):
                 state = restore_view(self._store, self._jobs, video_id)

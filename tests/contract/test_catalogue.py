@@ -11,7 +11,7 @@ from sample_documents import CREATED_AT, FAILURE, record_of, result_of
 
 from unmask_shared.artifacts import record_key, result_key
 from unmask_shared.erasure import erase_video
-from unmask_shared.job_store import SCAN_BUDGET, RedisJobStore, VideoSummary, Wanted
+from unmask_shared.job_store import SCAN_BUDGET, Position, RedisJobStore, VideoSummary, Wanted
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.records import restore_view, write_document
 from unmask_shared.videos import ModelRef, Status, Verdict
@@ -86,7 +86,8 @@ def test_a_finished_video_is_listed_though_its_view_has_expired(
         assert client.delete("unmask:video:a")
         assert client.ttl("unmask:summary:a") == -1
     assert only(job_store) == before
-    assert job_store.catalogue.statuses(["a", "b"]) == [Status.COMPLETED, None]
+    finished = Position(status=Status.COMPLETED, progress=1.0)
+    assert job_store.catalogue.positions(["a", "b"]) == [finished, None]
     restore_view(local_store, job_store, "a")
     assert only(job_store) == before
 
@@ -106,7 +107,7 @@ def test_an_erased_video_is_listed_no_more(
 def test_a_view_without_its_record_is_not_listed(job_store: RedisJobStore) -> None:
     job_store.advance("a", Status.INFERRING, 0.7)
     assert walk(job_store) == []
-    assert job_store.catalogue.statuses(["a"]) == [None]
+    assert job_store.catalogue.positions(["a"]) == [None]
     job_store.accept(record_of("a"))
     assert (only(job_store).status, only(job_store).progress) == (Status.INFERRING, 0.7)
 

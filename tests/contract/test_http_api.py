@@ -541,6 +541,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos",
         "/videos/{video_id}",
         "/videos/{video_id}/cancel",
+        "/videos/{video_id}/events",
         "/videos/{video_id}/faces/{track_id}/thumbnail",
         "/videos/{video_id}/faces/{track_id}/landmarks",
         "/videos/{video_id}/heatmaps/{track_id}/{number}",

@@ -3,7 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
 
 import uvicorn
 
@@ -33,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "keys":
             _manage_keys(options)
-        else:
-            _serve()
+        elif not _serve():
+            return 1
     except UnmaskError as error:
         log.error("%s %s", error.detail, error.action)  # noqa: TRY400 - a mistake has no traceback
         return 1
@@ -47,12 +48,25 @@ def _manage_keys(options: argparse.Namespace) -> None:
     options.run(KeyStore(store), options)
 
 
-def _serve() -> None:
-    """Serve until SIGTERM or SIGINT."""
+class _Server(uvicorn.Server):
+    """Lets clients go that follow videos, who would hold up the shutdown to its very end."""
+
+    def __init__(self, config: uvicorn.Config, *, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the shutdown."""
+        self._end_streams()
+        super().handle_exit(sig, frame)
+
+
+def _serve() -> bool:
+    """Serve until SIGTERM or SIGINT; returns whether the server came up."""
     settings = GatewaySettings()
     app = make_app_from_environment(settings)
     log.info("listening on http://%s:%d", settings.host, settings.port)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -64,6 +78,9 @@ def _serve() -> None:
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
+    server = _Server(config, end_streams=app.state.end_streams)
+    server.run()
+    return server.started
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
+from unmask_gateway.watching import VideoWatcher
 from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model_registry import ModelRegistry
@@ -47,7 +48,8 @@ from unmask_shared.sweeper import Sweeper
 _DESCRIPTION = """\
 Tells whether faces in a video were forged.
 
-Send a video with `POST /videos`, then poll `GET /videos/{video_id}` until its status is final.
+Send a video with `POST /videos`, then poll `GET /videos/{video_id}` until its status is final,
+or follow it with `GET /videos/{video_id}/events`.
 Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document with a
 stable `code` and an `action` that says what to do.
 """
@@ -92,6 +94,7 @@ def make_app(
         ],
     )
     lookup = VideoLookup(store=store, jobs=jobs)
+    watcher = VideoWatcher(jobs=jobs, lookup=lookup, most=settings.max_event_streams)
     sweeper = Sweeper(
         store=store,
         jobs=jobs,
@@ -119,6 +122,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.end_streams = watcher.close
     app.state.gate = Gate(
         access=policy.access,
         admin_key=key_settings.admin_key.get_secret_value() if key_settings.admin_key else None,
@@ -149,7 +153,13 @@ def make_app(
     )
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
     app.include_router(
-        make_management_router(store=store, jobs=jobs, lookup=lookup), dependencies=guarded
+        make_management_router(
+            store=store,
+            jobs=jobs,
+            lookup=lookup,
+            watcher=watcher,
+        ),
+        dependencies=guarded,
     )
     app.include_router(
         make_analyses_router(

@@ -25,13 +25,16 @@ class GatewaySettings(BaseSettings):
     upload_min_bytes_per_s: Annotated[
         int, Field(gt=0, description="A client that is slower than this on average is cut off.")
     ] = 4096
+    idempotency_ttl_h: Annotated[
+        float, Field(gt=0, description="An Idempotency-Key is remembered for at least so long.")
+    ] = 24.0
+    max_event_streams: Annotated[
+        int, Field(gt=0, description="Clients that follow videos by events at the same time.")
+    ] = 500
     retention_days: Annotated[
         float,
         Field(ge=0, le=36500, description="Videos are erased whole when so old; 0 keeps them."),
     ] = 0.0
-    idempotency_ttl_h: Annotated[
-        float, Field(gt=0, description="An Idempotency-Key is remembered for at least so long.")
-    ] = 24.0
     store_timeout_s: Annotated[
         float, Field(gt=0, description="An object store that takes no byte for so long is down.")
     ] = 120.0

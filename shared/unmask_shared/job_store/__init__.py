@@ -3,7 +3,13 @@
 The object store is the truth; all of this can be rebuilt from it.
 """
 
-from unmask_shared.job_store.catalogue import SCAN_BUDGET, Page, VideoSummary, Wanted
+from unmask_shared.job_store.catalogue import (
+    SCAN_BUDGET,
+    Page,
+    Position,
+    VideoSummary,
+    Wanted,
+)
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
 from unmask_shared.job_store.state import (
     MARK_ACCEPTED,
@@ -23,6 +29,7 @@ __all__ = [
     "WORKER_TTL_S",
     "JobState",
     "Page",
+    "Position",
     "RedisJobStore",
     "VideoSummary",
     "Wanted",

@@ -23,6 +23,19 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a video is.
+
+    Attributes:
+        status: Where it stands.
+        progress: Fraction of all work that is done, in [0, 1].
+    """
+
+    status: Status
+    progress: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoSummary:
     """What lists show of a video.
 
@@ -125,14 +138,19 @@ class Catalogue:
                     return Page(videos=tuple(found), next_place=place if rest else None)
         return Page(videos=tuple(found), next_place=None)
 
-    def statuses(self, video_ids: Sequence[str]) -> list[Status | None]:
-        """Where videos stand, in their order; None for those that no list shows."""
+    def positions(self, video_ids: Sequence[str]) -> list[Position | None]:
+        """How far videos are, in their order; None for those that no list shows."""
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             for video_id in video_ids:
-                pipe.hmget(self._keys.summary(video_id), ["place", "status"])
+                pipe.hmget(self._keys.summary(video_id), ["place", "status", "progress"])
             found = cast("list[list[str | None]]", pipe.execute())
-        return [Status(status) if place and status else None for place, status in found]
+        return [
+            Position(status=Status(status), progress=float(progress))
+            if place and status and progress
+            else None
+            for place, status, progress in found
+        ]
 
     def oldest(self, *, created_before: datetime, limit: int) -> list[str]:
         """Ids of the oldest videos that were accepted before this moment."""

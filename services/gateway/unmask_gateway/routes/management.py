@@ -4,16 +4,19 @@ from fastapi import APIRouter
 
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.routes.endings import make_endings_router
+from unmask_gateway.routes.events import make_events_router
 from unmask_gateway.routes.listing import make_listing_router
+from unmask_gateway.watching import VideoWatcher
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 
 
 def make_management_router(
-    *, store: ObjectStore, jobs: RedisJobStore, lookup: VideoLookup
+    *, store: ObjectStore, jobs: RedisJobStore, lookup: VideoLookup, watcher: VideoWatcher
 ) -> APIRouter:
     """Make the routes that list, follow, show and end videos."""
     router = APIRouter()
     router.include_router(make_listing_router(jobs))
+    router.include_router(make_events_router(lookup=lookup, watcher=watcher))
     router.include_router(make_endings_router(store=store, jobs=jobs, lookup=lookup))
     return router
