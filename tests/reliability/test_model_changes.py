@@ -9,8 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from checkpoints import DEFAULT_CHECKPOINT, NAME, copy_checkpoint, publish_unchecked
+from checkpoints import (
+    DEFAULT_CHECKPOINT,
+    NAME,
+    copy_checkpoint,
+    give_no_numbers,
+    publish_unchecked,
+)
 from embedded_stack import RunningStack, running_stack
 
 from unmask_shared.model.checkpoint import load_card
@@ -140,3 +147,76 @@ def test_models_change_under_traffic_without_a_failed_job(
         for odds, raw in zip(log_odds(state), expected, strict=True):
             assert math.isclose(odds * temperatures[version], raw, abs_tol=1e-3)
     assert log.count(f"refused to judge with {NAME} {DAMAGED}") == 1
+
+
+@contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """Keep a worker from taking messages."""
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+def test_videos_are_judged_by_what_they_were_accepted_with_whatever_is_activated_meanwhile(
+    tmp_path: Path,
+) -> None:
+    video = make_demo_media(tmp_path / "media", seconds=1.0)[0]
+    with running_stack(tmp_path / "stack", {"UNMASK_MODEL_POLL_S": "0.2"}) as stack:
+        registry = ModelRegistry(LocalObjectStore(stack.data_dir / "store"))
+        for version, changes in (
+            ("9.0", {"temperature": WARM_TEMPERATURE}),
+            ("9.1", {}),
+            ("9.9", {"change_weights": give_no_numbers}),
+        ):
+            folder = copy_checkpoint(tmp_path / version, version=version, **changes)
+            publish_unchecked(registry, folder, version)
+
+        def activate(version: str) -> None:
+            body = {"name": NAME, "version": version}
+            answer = stack.client.put("/models/active", json=body)
+            assert answer.json()["model"] == body, answer.text
+
+        with suspended(stack.part("unmask_inference.worker")):
+            built_in = stack.submit(video)
+            activate("9.0")
+            warm = stack.submit(video)
+            chosen = stack.submit(video, model=f"{NAME}/9.1")
+            chosen_broken = stack.submit(video, model=f"{NAME}/9.9")
+            activate("9.9")
+            accepted_with_broken = stack.submit(video)
+
+        def version_of(video_id: str) -> str:
+            state = stack.wait_for(video_id, "completed", "failed", limit_s=LIMIT_S)
+            assert state["status"] == "completed", state
+            return str(state["model"]["version"])
+
+        assert version_of(built_in) == BUILT_IN.version
+        assert version_of(warm) == "9.0"
+        assert version_of(chosen) == "9.1"
+        # A choice is never overridden; a version that no worker takes never was the active one.
+        failed = stack.wait_for(chosen_broken, "completed", "failed", limit_s=LIMIT_S)
+        assert failed["status"] == "failed"
+        assert failed["failure"]["code"] == "model_unusable"
+        assert "not finite" in failed["failure"]["detail"]
+        assert version_of(accepted_with_broken) in {"9.0", BUILT_IN.version}
+
+        judging = stack.client.get("/models/active").json()
+        assert judging["model"]["version"] == "9.0"
+        assert [one["version"] for one in judging["refused"]] == ["9.9"]
+        with video.open("rb") as file:
+            refused = stack.client.post(
+                "/videos", data={"model": f"{NAME}/9.9"}, files={"file": ("a.mp4", file)}
+            )
+        assert refused.json()["code"] == "model_refused"
+
+        again = stack.client.post(f"/videos/{built_in}/analyses", json={"model": f"{NAME}/9.0"})
+        again_id = again.json()["id"]
+        assert version_of(again_id) == "9.0"
+        first, second = stack.get(built_in), stack.get(again_id)
+        assert second["analysis_of"] == built_in
+        for before, after in zip(log_odds(first), log_odds(second), strict=True):
+            assert math.isclose(
+                before * BUILT_IN.temperature, after * WARM_TEMPERATURE, abs_tol=1e-3
+            )
