@@ -91,6 +91,15 @@ class VideoNotFound(UnmaskError):
     action = "Check the id. Videos that were deleted cannot be read again."
 
 
+class RangeNotSatisfiable(UnmaskError):
+    """A request asks for bytes behind the end of a file."""
+
+    code = "range_not_satisfiable"
+    http_status = 416
+    title = "The file does not have these bytes"
+    action = "Ask for a range within the size that the Content-Range header names."
+
+
 class VideoAlreadyEnded(UnmaskError):
     """A video has ended before it could be cancelled."""
 

@@ -108,6 +108,29 @@ def test_a_stream_of_unknown_length_arrives_byte_for_byte(
     assert hashlib.sha256(target.read_bytes()).hexdigest() == reader.sha256
 
 
+@pytest.mark.parametrize(
+    ("start", "length"),
+    [(0, 1), (0, 3_000_000), (1_500_000, 1), (1_048_575, 2), (2_999_999, 1), (2_999_990, 500)],
+)
+def test_a_stretch_is_read_exactly_and_in_pieces(
+    store: ObjectStore, start: int, length: int
+) -> None:
+    content = bytes(range(250)) * 12_000
+    store.put("a", content, content_type=BYTES)
+    pieces = list(store.read_range("a", start=start, length=length))
+    assert b"".join(pieces) == content[start : start + length]
+    assert max(map(len, pieces)) <= 1024 * 1024
+
+
+def test_a_stretch_need_not_be_read_to_its_end(store: ObjectStore) -> None:
+    store.put("a", bytes(3_000_000), content_type=BYTES)
+    for _ in range(30):  # more often than there are connections
+        pieces = store.read_range("a", start=0, length=3_000_000)
+        next(pieces)
+        pieces.close()
+    assert store.get("a") == bytes(3_000_000)
+
+
 def test_download_replaces_the_file_that_was_there(store: ObjectStore, tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"something much longer")
@@ -120,6 +143,7 @@ def test_download_replaces_the_file_that_was_there(store: ObjectStore, tmp_path:
     "read",
     [
         lambda store, path: store.get("videos/1/missing"),
+        lambda store, path: list(store.read_range("videos/1/missing", start=0, length=1)),
         lambda store, path: store.download("videos/1/missing", path / "file"),
         lambda store, path: store.get("videos"),  # the folder of others, not an object
     ],
@@ -272,6 +296,7 @@ def test_what_cannot_be_a_key_is_refused_by_every_method(
         lambda: store.put(key, b"x", content_type=BYTES),
         lambda: store.put_stream(key, Reader(1), content_type=BYTES),
         lambda: store.get(key),
+        lambda: list(store.read_range(key, start=0, length=1)),
         lambda: store.exists(key),
         lambda: store.copy(key, "a"),
         lambda: store.copy("a", key),
@@ -345,6 +370,7 @@ CALLS: dict[str, Callable[[ObjectStore, Path], object]] = {
     "put": lambda store, path: store.put("a", b"x", content_type=BYTES),
     "put_stream": lambda store, path: store.put_stream("a", Reader(100), content_type=BYTES),
     "get": lambda store, path: store.get("a"),
+    "read_range": lambda store, path: list(store.read_range("a", start=0, length=1)),
     "download": lambda store, path: store.download("a", path / "file"),
     "copy": lambda store, path: store.copy("a", "b"),
     "exists": lambda store, path: store.exists("a"),

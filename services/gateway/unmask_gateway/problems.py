@@ -96,9 +96,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unexpected)
 
 
-def _respond(
+def problem_response(
     request: Request, error: UnmaskError, headers: dict[str, str] | None = None
 ) -> Response:
+    """Answer with a problem document, for routes that add headers to it."""
     problem = problem_of(error, request.url.path)
     all_headers = {"Cache-Control": "no-store", **(headers or {})}
     if error.http_status == 401:
@@ -118,7 +119,7 @@ async def _on_typed(request: Request, error: Exception) -> Response:
         raise error
     if error.http_status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error.detail)
-    return _respond(request, error)
+    return problem_response(request, error)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -126,7 +127,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         raise error
     kind = _STATUS_ERRORS.get(error.status_code, InvalidRequest)
     detail = f"{request.method} {request.url.path} is not served."
-    return _respond(request, kind(detail), dict(error.headers or {}))
+    return problem_response(request, kind(detail), dict(error.headers or {}))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -136,9 +137,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
         for fault in error.errors()
     )
-    return _respond(request, InvalidRequest("; ".join(faults)))
+    return problem_response(request, InvalidRequest("; ".join(faults)))
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
     # The server logs the exception; its text may hold internals and stays out of the response.
-    return _respond(request, UnmaskError())
+    return problem_response(request, UnmaskError())

@@ -7,7 +7,7 @@ import stat
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,17 @@ class LocalObjectStore:
         path = self._path(key)
         with self._reading(key):
             return path.read_bytes()
+
+    def read_range(self, key: str, *, start: int, length: int) -> Generator[bytes, None, None]:
+        """Yield a stretch of the object in pieces."""
+        path = self._path(key)
+        with self._reading(key):
+            source = path.open("rb")
+        with source:
+            source.seek(start)
+            while length > 0 and (piece := source.read(min(length, _CHUNK_BYTES))):
+                length -= len(piece)
+                yield piece
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to a local file."""

@@ -1,6 +1,6 @@
 """What an object store does, and which keys it takes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,6 +56,17 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return the whole object; meant for manifests and crops, not for videos."""
+
+    def read_range(self, key: str, *, start: int, length: int) -> Generator[bytes, None, None]:
+        """Yield a stretch of the object in pieces, with bounded memory.
+
+        Closing the generator ends the transfer; errors come with the piece that they concern.
+
+        Args:
+            key: The object.
+            start: Position of the first byte; within the object.
+            length: How many bytes, at least 1; what lies behind the end is left out.
+        """
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to a local file with bounded memory; raises `OSError` of that file."""

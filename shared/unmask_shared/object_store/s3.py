@@ -1,7 +1,7 @@
 """An object store in one bucket of an S3-compatible server."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,9 @@ _PART_BYTES = 8 * 1024 * 1024
 # With more, the client starts a thread pool that it never stops when the stream breaks off: each
 # upload that is cut would leave its threads and their parts behind.
 _PARALLEL_PARTS = 1
+
+# What is passed on while it is read is held in pieces of this size.
+_PIECE_BYTES = 256 * 1024
 
 # urllib3 applies the connect timeout to the sending of a whole request too, so it must leave a slow
 # line the time for a part.
@@ -114,6 +117,16 @@ class S3ObjectStore:
                 response.close()
                 response.release_conn()
             return data
+
+    def read_range(self, key: str, *, start: int, length: int) -> Generator[bytes, None, None]:
+        """Yield a stretch of the object in pieces as they arrive."""
+        with _translated(check_key(key)):
+            response = self._client.get_object(self._bucket, key, offset=start, length=length)
+            try:
+                yield from response.stream(_PIECE_BYTES)
+            finally:
+                response.close()
+                response.release_conn()
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to a local file with bounded memory."""

@@ -6,6 +6,7 @@ from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.routes.endings import make_endings_router
 from unmask_gateway.routes.events import make_events_router
 from unmask_gateway.routes.listing import make_listing_router
+from unmask_gateway.routes.source import make_source_router
 from unmask_gateway.watching import VideoWatcher
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
@@ -19,4 +20,5 @@ def make_management_router(
     router.include_router(make_listing_router(jobs))
     router.include_router(make_events_router(lookup=lookup, watcher=watcher))
     router.include_router(make_endings_router(store=store, jobs=jobs, lookup=lookup))
+    router.include_router(make_source_router(store=store, lookup=lookup))
     return router
