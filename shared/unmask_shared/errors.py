@@ -91,6 +91,15 @@ class VideoNotFound(UnmaskError):
     action = "Check the id. Videos that were deleted cannot be read again."
 
 
+class NothingToReport(UnmaskError):
+    """A report is asked for, but the video has no verdict."""
+
+    code = "nothing_to_report"
+    http_status = 409
+    title = "There is no verdict to report on"
+    action = "Wait until the status is `completed`; GET /videos/{video_id} says why it may never be."
+
+
 class RangeNotSatisfiable(UnmaskError):
     """A request asks for bytes behind the end of a file."""
 

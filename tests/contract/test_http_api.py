@@ -542,6 +542,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}",
         "/videos/{video_id}/cancel",
         "/videos/{video_id}/events",
+        "/videos/{video_id}/report",
         "/videos/{video_id}/source",
         "/videos/{video_id}/faces/{track_id}/thumbnail",
         "/videos/{video_id}/faces/{track_id}/landmarks",

@@ -26,6 +26,7 @@ from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.reanalysis import Reanalysis
+from unmask_gateway.report import ReportMaker
 from unmask_gateway.routes.analyses import make_analyses_router
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
@@ -80,6 +81,7 @@ def make_app(
     """
     registry = ModelRegistry(store)
     choice = ModelChoice(registry)
+    catalogue = ModelCatalogue(registry)
     submissions = Submissions(store=store, jobs=jobs, celery=celery, models=choice)
     receiver = UploadReceiver(submissions.keep, settings)
     keys_ttl = timedelta(hours=settings.idempotency_ttl_h)
@@ -158,6 +160,7 @@ def make_app(
             jobs=jobs,
             lookup=lookup,
             watcher=watcher,
+            reports=ReportMaker(store=store, models=catalogue),
         ),
         dependencies=guarded,
     )
@@ -170,7 +173,7 @@ def make_app(
         dependencies=guarded,
     )
     app.include_router(
-        make_models_router(registry=registry, catalogue=ModelCatalogue(registry), choice=choice),
+        make_models_router(registry=registry, catalogue=catalogue, choice=choice),
         dependencies=guarded,
     )
     app.include_router(make_keys_router(keys), dependencies=guarded)

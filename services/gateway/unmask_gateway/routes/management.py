@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.report import ReportMaker
 from unmask_gateway.routes.endings import make_endings_router
 from unmask_gateway.routes.events import make_events_router
 from unmask_gateway.routes.listing import make_listing_router
+from unmask_gateway.routes.report import make_report_router
 from unmask_gateway.routes.source import make_source_router
 from unmask_gateway.watching import VideoWatcher
 from unmask_shared.job_store import RedisJobStore
@@ -13,7 +15,12 @@ from unmask_shared.object_store import ObjectStore
 
 
 def make_management_router(
-    *, store: ObjectStore, jobs: RedisJobStore, lookup: VideoLookup, watcher: VideoWatcher
+    *,
+    store: ObjectStore,
+    jobs: RedisJobStore,
+    lookup: VideoLookup,
+    watcher: VideoWatcher,
+    reports: ReportMaker,
 ) -> APIRouter:
     """Make the routes that list, follow, show and end videos."""
     router = APIRouter()
@@ -21,4 +28,5 @@ def make_management_router(
     router.include_router(make_events_router(lookup=lookup, watcher=watcher))
     router.include_router(make_endings_router(store=store, jobs=jobs, lookup=lookup))
     router.include_router(make_source_router(store=store, lookup=lookup))
+    router.include_router(make_report_router(lookup=lookup, reports=reports))
     return router
