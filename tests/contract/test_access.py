@@ -109,7 +109,8 @@ def test_only_health_and_the_page_need_no_key(nobody: httpx.Client) -> None:
             continue
         response = nobody.request(method, concrete(path))
         assert response.status_code == 401, f"{method} {path}"
-        assert response.json()["code"] == "api_key_required"
+        if method != "HEAD":  # which has no body
+            assert response.json()["code"] == "api_key_required"
         assert response.headers["www-authenticate"] == "Bearer"
         assert operation["security"] == [{"api_key": []}]
         examples = operation["responses"]["401"]["content"]["application/problem+json"]["examples"]
@@ -170,7 +171,8 @@ def test_the_videos_of_others_read_as_those_that_never_were(
         theirs_says = theirs.request(method, concrete(path, video_id))
         unknown = theirs.request(method, concrete(path))
         assert theirs_says.status_code == unknown.status_code == 404, f"{method} {path}"
-        assert unknown.json()["code"] == "video_not_found"
+        if method != "HEAD":
+            assert unknown.json()["code"] == "video_not_found"
         assert theirs_says.text.replace(video_id, "ID") == unknown.text.replace(UNKNOWN_ID, "ID")
         assert theirs_says.headers.keys() == unknown.headers.keys()
     # The owner lost nothing by it.
