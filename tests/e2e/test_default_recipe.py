@@ -1,6 +1,7 @@
 """The recipe of the default checkpoint, run on a small folder of raw material."""
 
 import csv
+import json
 import os
 import re
 import signal
@@ -34,7 +35,7 @@ OPTIONS = (
     "WEIGHTS=",
     "WORKERS=1",
     "FORGE=--takes 1 --take-frames 8",
-    "EVALUATE=--split test --resamples 100 --heatmaps 0",
+    "EVALUATE=--split test --resamples 100 --heatmaps 1 --heatmaps-of portraits",
 )
 FINISH = {"train", "evaluate", "export"}
 
@@ -145,7 +146,7 @@ def test_a_calibrated_and_measured_checkpoint_arrives(finished):
     assert (card.input_size, card.crop_margin) == (SIZE, MARGIN)
     assert {"val", "test own", "test dfdc"} <= {row.split for row in card.evaluations}
     assert card.thresholds.real_below < card.thresholds.fake_above
-    assert any(name.startswith("figures/evaluation/") for name in card.figures)
+    assert any(name.startswith("figures/evaluation/heatmaps/") for name in card.figures)
     assert all((finished.to / name).is_file() for name in card.figures)
 
 
@@ -159,6 +160,21 @@ def test_all_sources_are_trained_on_and_no_unsure_face_is_tested_on(finished):
     unsure = [row for row in finished.rows("dfdc") if not row["identities"]]
     assert {row["split"] for row in unsure} == {"train"}
     assert all(UNSURE not in row["identities"] for row in finished.rows("dfdc"))
+
+
+def test_only_portraits_of_test_people_are_shown_on_the_card(finished):
+    tested = {row["path"] for row in finished.rows("congress") if row["split"] == "test"}
+    forged = finished.out / "test" / "portraits" / "metadata.csv"
+    with forged.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    assert {row["person"] for row in rows} == {Path(name).stem for name in tested}
+    assert {row["label"] for row in rows} == {"real", "fake"}
+    assert {row["split"] for row in rows} == {"test"}
+    text = (finished.out / "report" / "metrics.json").read_text()
+    shown = json.loads(text)["heatmaps"]
+    assert shown
+    assert {one["dataset"] for one in shown} == {"portraits"}
 
 
 def test_nothing_is_done_twice(finished):
@@ -180,7 +196,7 @@ def test_what_follows_from_other_values_is_redone_and_nothing_else(finished, tmp
     assert finished.planned(f"TO={tmp_path / 'other'}") == {"export"}
     assert finished.planned("EVALUATE=--split val") == {"evaluate", "export"}
     assert finished.planned(f"EXPERIMENT={words}") == FINISH
-    assert finished.planned(f"EXPERIMENT={margin}") == prepared | FINISH
+    assert finished.planned(f"EXPERIMENT={margin}") == prepared | {"forge"} | FINISH
     assert finished.planned("FORGE=--takes 2") == {"forge", "prepare own"} | FINISH
     assert finished.planned() == set()
 

@@ -80,6 +80,15 @@ def test_the_surest_of_each_kind_are_shown_forgeries_first(checkpoint, scored):
     assert example_heatmaps(KnownEvidence(checkpoint), videos, facts_of(videos), limit=0) == []
 
 
+def test_only_people_of_the_named_data_sets_are_shown(checkpoint, scored):
+    videos = [scored(name, 1, 1, 1) for name in ("secret", "public")]
+    facts = [Facts(dataset=video.faces.video.name, identities=("p",)) for video in videos]
+
+    shown = example_heatmaps(KnownEvidence(checkpoint), videos, facts, limit=5, of=("public",))
+
+    assert [item.example.id for item in shown] == ["public"]
+
+
 @pytest.mark.parametrize(("evidence", "clip", "light"), [((1, 5), 1, 230), ((5, 1), 0, 130)])
 def test_the_frame_that_adds_most_of_the_most_suspicious_clip_is_shown_beside_its_overlay(
     checkpoint, scored, evidence, clip, light

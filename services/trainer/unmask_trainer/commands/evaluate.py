@@ -56,6 +56,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="show what the network goes by, of N videos of each kind: right and wrong, of both "
         "classes (%(default)s; 0 for none)",
     )
+    parser.add_argument(
+        "--heatmaps-of",
+        action="append",
+        default=[],
+        metavar="DATASET",
+        help="show only people of this data set there; for checkpoints that are published",
+    )
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="for intervals")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
@@ -78,6 +85,7 @@ def _run(options: argparse.Namespace) -> None:
             worst=options.worst,
             # Without a report nobody would see them.
             heatmaps=options.heatmaps if options.out is not None else 0,
+            heatmaps_of=tuple(options.heatmaps_of),
             resampling=_resampling(options),
             workers=options.workers,
             command=_command(checkpoint, options),
@@ -121,6 +129,8 @@ def _command(checkpoint: Path, options: argparse.Namespace) -> str:
     if options.robustness:
         words += ["--robustness", str(options.robustness)]
     words += ["--worst", str(options.worst), "--heatmaps", str(options.heatmaps)]
+    for name in options.heatmaps_of:
+        words += ["--heatmaps-of", name]
     words += ["--resamples", str(options.resamples)]
     words += ["--seed", str(options.seed)]
     if options.out is not None:

@@ -59,6 +59,7 @@ class EvaluationPlan:
         worst: How many of the worst mistakes to show.
         heatmaps: Of how many videos of each kind, right and wrong, real and forged, to show where
             the network saw signs of a forgery.
+        heatmaps_of: Data sets whose people are shown there; all of them where this is empty.
         resampling: The bootstrap.
         workers: Processes that extract faces.
         command: How the evaluation was started, for the record.
@@ -72,6 +73,7 @@ class EvaluationPlan:
     robustness: int = 0
     worst: int = 12
     heatmaps: int = 2
+    heatmaps_of: tuple[str, ...] = ()
     resampling: Resampling = field(default_factory=Resampling)
     workers: int = 2
     command: str = ""
@@ -103,18 +105,19 @@ def assess(plan: EvaluationPlan) -> Assessment:
 
     Raises:
         InvalidCheckpoint: The checkpoint cannot be loaded.
-        InvalidEvaluation: There is nothing to measure, or a column does not exist.
+        InvalidEvaluation: There is nothing to measure, or a column or data set does not exist.
     """
     started = time.monotonic()
     loaded = load_checkpoint(plan.checkpoint)
     card, device = loaded.card, best_device()
     inputs = _read_inputs(plan, card)
     classifier = ClipClassifier(loaded, device)
+    _check_names(plan.heatmaps_of, inputs)
     videos, facts = _score(classifier, inputs)
     by_video = video_sample(videos, facts, card.temperature)
     by_clip = clip_sample(videos, facts, card.temperature)
     worst = worst_videos(videos, facts, card, limit=plan.worst)
-    heatmaps = example_heatmaps(classifier, videos, facts, limit=plan.heatmaps)
+    heatmaps = example_heatmaps(classifier, videos, facts, limit=plan.heatmaps, of=plan.heatmaps_of)
     document = EvaluationDocument(
         created_at=datetime.now(UTC).replace(microsecond=0),
         command=plan.command,
@@ -169,6 +172,14 @@ def _read_inputs(plan: EvaluationPlan, card: ModelCard) -> list[EvaluationInput]
             f"there are {', '.join(known) or 'none'}"
         )
     return told_apart(inputs)
+
+
+def _check_names(names: Sequence[str], inputs: Sequence[EvaluationInput]) -> None:
+    known = sorted({facts.dataset for item in inputs for facts in item.facts})
+    if unknown := [name for name in names if name not in known]:
+        raise InvalidEvaluation(
+            f"no data set is called {', '.join(unknown)}; there are {', '.join(known)}"
+        )
 
 
 def _score(

@@ -1,6 +1,6 @@
 """Where the network saw signs of a forgery, in some of the videos that it judged."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -52,6 +52,7 @@ def example_heatmaps(
     facts: Sequence[Facts],
     *,
     limit: int,
+    of: Collection[str] = (),
 ) -> list[ShownHeatmap]:
     """Explain the videos that were judged most certainly, rightly and wrongly, of both classes.
 
@@ -60,6 +61,7 @@ def example_heatmaps(
         videos: As it scored them.
         facts: About each.
         limit: Most videos of each of the four kinds.
+        of: Data sets whose people may be shown; all of them where this is empty.
 
     Returns:
         Forgeries found, forgeries missed, real videos found real, and real ones called fake, in
@@ -69,6 +71,7 @@ def example_heatmaps(
     judged = [
         _Judged(video=video, facts=about, probability=video.probability(temperature))
         for video, about in zip(videos, facts, strict=True)
+        if not of or about.dataset in of
     ]
     judged.sort(key=lambda j: (j.kind, -j.certainty, j.facts.dataset, j.video.faces.video.id))
     kinds = sorted({one.kind for one in judged})
