@@ -85,6 +85,19 @@ def videos_among(keys: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield video_id, record_key(video_id) in set(own)
 
 
+UPLOADS_PREFIX = "uploads/"
+
+
+def upload_key(upload_id: str) -> str:
+    """Key of the document about a file that a client sends straight to the store."""
+    return f"{UPLOADS_PREFIX}{upload_id}/upload.json"
+
+
+def upload_file_key(upload_id: str) -> str:
+    """Key of that file, once all of its parts were joined."""
+    return f"{UPLOADS_PREFIX}{upload_id}/file"
+
+
 IDEMPOTENCY_PREFIX = "idempotency/"
 
 

@@ -238,10 +238,40 @@ class SourceUrlUnreachable(UnmaskError):
     """A file cannot be fetched from its URL."""
 
     code = "source_url_unreachable"
-    http_status = 422
+    http_status = 424
     retryable = True
     title = "The video cannot be fetched from its URL"
     action = "Check that the URL can be downloaded without signing in, or send the file itself."
+
+
+class DirectUploadsOff(UnmaskError):
+    """Clients cannot reach the object store of this installation."""
+
+    code = "direct_uploads_off"
+    http_status = 409
+    title = "This installation takes uploads only through POST /videos"
+    action = (
+        "Send the file to POST /videos. The operator can allow direct uploads with an S3 store and "
+        "UNMASK_S3_PUBLIC_ENDPOINT."
+    )
+
+
+class UploadNotFound(UnmaskError):
+    """No direct upload has this id, or its time is over."""
+
+    code = "upload_not_found"
+    http_status = 404
+    title = "There is no such upload"
+    action = "Begin a new one with POST /uploads."
+
+
+class UploadIncomplete(UnmaskError):
+    """Parts of a direct upload have not arrived."""
+
+    code = "upload_incomplete"
+    http_status = 409
+    title = "The upload is not complete"
+    action = "Send the parts that GET /uploads/{upload_id} shows as not stored, then try again."
 
 
 # --- Videos that cannot be processed ---------------------------------------------------------

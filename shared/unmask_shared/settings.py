@@ -38,6 +38,14 @@ class StoreSettings(BaseSettings):
     s3_bucket: str = "unmask"
     s3_region: str = "us-east-1"
     s3_secure: Annotated[bool, Field(description="Speak TLS to the endpoint.")] = False
+    s3_public_endpoint: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[^/]+/?)?$",
+            description="Address under which clients reach the store, such as "
+            "https://objects.example.com, for direct uploads; empty if they cannot.",
+        ),
+    ] = ""
 
 
 class JobSettings(BaseSettings):

@@ -169,6 +169,7 @@ def test_options_are_recorded_and_told_wherever_they_stand_in_the_form(
         "keep_faceless_frames": False,
         "landmark_overlays": True,
         "heatmaps": False,
+        "model": None,
     }
     video = response.json()
     assert video["options"] == asked
@@ -548,6 +549,8 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}/faces/{track_id}/landmarks",
         "/videos/{video_id}/heatmaps/{track_id}/{number}",
         "/videos/{video_id}/analyses",
+        "/uploads",
+        "/uploads/{upload_id}",
         "/models",
         "/models/active",
         "/models/{name}/{version}",

@@ -79,7 +79,7 @@ def test_a_file_is_fetched_and_becomes_a_video(
         ("http://127.0.0.2/clip.gif", 422, "url_refused"),
         ("http://127.0.0.1:22/clip.gif", 422, "url_refused"),
         ("file:///etc/passwd", 422, "url_refused"),
-        ("/missing.gif", 422, "source_url_unreachable"),
+        ("/missing.gif", 424, "source_url_unreachable"),
         ("/long.gif", 413, "upload_too_large"),
         ("/page.html", 415, "not_a_video"),
         ("/empty", 400, "empty_upload"),
@@ -148,4 +148,4 @@ def test_the_description_has_both_forms(client: httpx.Client) -> None:
     body = client.get("/openapi.json").json()["paths"]["/videos"]["post"]["requestBody"]["content"]
     form = body["multipart/form-data"]["schema"]["properties"]
     document = body["application/json"]["schema"]["properties"]
-    assert document.keys() - {"source_url"} == form.keys() - {"file"}
+    assert document.keys() - {"source_url", "upload_id"} == form.keys() - {"file"}

@@ -86,7 +86,7 @@ def test_a_service_declares_what_it_imports(folder: Path) -> None:
         extra
         for prefix, extra in EXTRA_OF.items()
         for name in names
-        if name.startswith(prefix) and name not in NEEDS_NO_EXTRA
+        if f"{name}.".startswith(f"{prefix}.") and name not in NEEDS_NO_EXTRA
     }
     assert needed <= extras
 

@@ -14,6 +14,7 @@ from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.owners import VideoOwners
 from unmask_gateway.access.settings import KeySettings
 from unmask_gateway.background import running_in_background
+from unmask_gateway.direct_uploads import DirectUploadService
 from unmask_gateway.housekeeping import Chore, Housekeeper
 from unmask_gateway.idempotency import IdempotencyKeys
 from unmask_gateway.json_submissions import JsonSubmissions
@@ -34,6 +35,7 @@ from unmask_gateway.routes.management import make_management_router
 from unmask_gateway.routes.models import make_models_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.submissions import make_submissions_router
+from unmask_gateway.routes.uploads import make_uploads_router
 from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
@@ -43,6 +45,7 @@ from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
+from unmask_shared.object_store.direct import DirectUploads
 from unmask_shared.settings import JobSettings
 from unmask_shared.sweeper import Sweeper
 
@@ -66,6 +69,7 @@ def make_app(
     policy: AccessPolicy,
     key_settings: KeySettings,
     source_urls: SourceUrlSettings,
+    direct: DirectUploads | None,
 ) -> FastAPI:
     """Build the application; nothing is contacted before it starts.
 
@@ -78,12 +82,19 @@ def make_app(
         policy: Whether callers need a key.
         key_settings: The operator's key.
         source_urls: Which URLs files are fetched from.
+        direct: Lets clients send files straight to the store, where they reach it.
     """
     registry = ModelRegistry(store)
     choice = ModelChoice(registry)
     catalogue = ModelCatalogue(registry)
     submissions = Submissions(store=store, jobs=jobs, celery=celery, models=choice)
     receiver = UploadReceiver(submissions.keep, settings)
+    uploads = DirectUploadService(
+        store=store,
+        direct=direct,
+        ttl=timedelta(hours=settings.direct_upload_ttl_h),
+        part_bytes=settings.direct_upload_part_bytes,
+    )
     keys_ttl = timedelta(hours=settings.idempotency_ttl_h)
     housekeeper = Housekeeper(
         jobs,
@@ -92,7 +103,8 @@ def make_app(
                 name="expired idempotency keys",
                 every_s=600,
                 work=lambda: IdempotencyKeys(store).erase_expired(keys_ttl),
-            )
+            ),
+            Chore(name="expired uploads", every_s=600, work=uploads.erase_expired),
         ],
     )
     lookup = VideoLookup(store=store, jobs=jobs)
@@ -145,12 +157,17 @@ def make_app(
                 receiver=receiver,
                 submissions=submissions,
                 client=OutboundClient(source_urls, idle_timeout_s=source_urls.idle_timeout_s),
+                uploads=uploads,
                 max_bytes=settings.max_upload_bytes,
                 timeout_s=source_urls.timeout_s,
             ),
             submissions=submissions,
             lookup=lookup,
         ),
+        dependencies=guarded,
+    )
+    app.include_router(
+        make_uploads_router(uploads=uploads, max_bytes=settings.max_upload_bytes),
         dependencies=guarded,
     )
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)

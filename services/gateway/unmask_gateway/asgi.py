@@ -13,6 +13,7 @@ from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.broker import make_celery
 from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
+from unmask_shared.object_store.direct import make_direct_uploads
 from unmask_shared.settings import JobSettings, StoreSettings
 
 
@@ -27,14 +28,15 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
     settings = settings or GatewaySettings()
     policy = AccessPolicy()
     policy.check_address(settings.host)
-    job_settings = JobSettings()
+    job_settings, store_settings = JobSettings(), StoreSettings()
     return make_app(
-        store=make_object_store(StoreSettings()),
+        store=make_object_store(store_settings),
         jobs=make_job_store(job_settings),
         celery=make_celery(job_settings),
         settings=settings,
         job_settings=job_settings,
         policy=policy,
         source_urls=SourceUrlSettings(),
+        direct=make_direct_uploads(store_settings),
         key_settings=KeySettings(),
     )

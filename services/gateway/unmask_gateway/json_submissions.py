@@ -1,19 +1,24 @@
 """Videos that a JSON document names instead of holding them."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Self
 
 from anyio import to_thread
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from unmask_gateway.access.caller import Caller
+from unmask_gateway.direct_uploads import UPLOAD_ID_PATTERN, DirectUploadService
 from unmask_gateway.idempotency import fingerprint_of
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.fetching import FileFetch
 from unmask_gateway.outbound.rules import MAX_URL_LENGTH
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import Accepted, IncomingUpload, UploadReceiver
-from unmask_shared.errors import InvalidOption, InvalidRequest
+from unmask_shared.errors import InvalidOption, InvalidRequest, UnmaskError
 from unmask_shared.videos import AnalysisOptions
+
+log = logging.getLogger(__name__)
 
 _MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -22,14 +27,36 @@ class VideoSubmission(AnalysisOptions):
     """The body of a request that names a video: where it is, and what is asked for."""
 
     source_url: Annotated[
-        str,
+        str | None,
         Field(
             max_length=MAX_URL_LENGTH,
             description="An http or https URL, from which the file is fetched before the answer. "
             "Redirects are followed.",
             examples=["https://example.com/clips/interview.mp4"],
         ),
-    ]
+    ] = None
+    upload_id: Annotated[
+        str | None,
+        Field(
+            pattern=UPLOAD_ID_PATTERN,
+            description="What POST /uploads gave, once all parts are stored. It counts as the "
+            "Idempotency-Key where none is sent. Either this or `source_url` is needed.",
+            examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _names_one_file(self) -> Self:
+        if (self.source_url is None) == (self.upload_id is None):
+            raise ValueError("needs either `source_url` or `upload_id`")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """What tells the file from others."""
+        if self.upload_id is not None:
+            return f"upload:{self.upload_id}"
+        return f"url:{self.source_url}"
 
     @property
     def options(self) -> AnalysisOptions:
@@ -65,6 +92,7 @@ class JsonSubmissions:
         receiver: UploadReceiver,
         submissions: Submissions,
         client: OutboundClient,
+        uploads: DirectUploadService,
         max_bytes: int,
         timeout_s: float,
     ) -> None:
@@ -74,17 +102,19 @@ class JsonSubmissions:
             receiver: Stores files while they arrive.
             submissions: Knows what was accepted before.
             client: Fetches from URLs that are allowed.
+            uploads: Has what clients sent straight to the store.
             max_bytes: Files may be as large as this.
             timeout_s: Fetching one may take so long.
         """
         self._receiver = receiver
         self._submissions = submissions
         self._client = client
+        self._uploads = uploads
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
 
     async def receive(
-        self, body: AsyncIterator[bytes], *, owner: str | None, idempotency_key: str | None
+        self, body: AsyncIterator[bytes], *, caller: Caller, idempotency_key: str | None
     ) -> Accepted:
         """Receive one request body and accept the video that it names.
 
@@ -93,30 +123,64 @@ class JsonSubmissions:
             UnmaskError: The video is refused; nothing of it is kept.
         """
         wanted = VideoSubmission.parse(await _read_whole(body))
-        options, origin = wanted.options, f"url:{wanted.source_url}"
-        fetch = FileFetch(
-            wanted.source_url,
-            client=self._client,
-            max_bytes=self._max_bytes,
-            timeout_s=self._timeout_s,
-        )
+        if wanted.upload_id is not None:
+            # No header can hold a space, so no client's own key is taken for this one.
+            idempotency_key = idempotency_key or f"upload {wanted.upload_id}"
+        options = wanted.options
         earlier = await to_thread.run_sync(
-            self._submissions.find_earlier, idempotency_key, owner, fingerprint_of(origin, options)
+            self._submissions.find_earlier,
+            idempotency_key,
+            caller.key_id,
+            fingerprint_of(wanted.origin, options),
         )
         if earlier is not None:
             return earlier
+        if wanted.upload_id is not None:
+            return await self._use_upload(wanted.upload_id, wanted, caller, idempotency_key)
+        return await self._fetch(wanted.source_url or "", wanted, caller, idempotency_key)
+
+    async def _fetch(
+        self, url: str, wanted: VideoSubmission, caller: Caller, idempotency_key: str | None
+    ) -> Accepted:
+        fetch = FileFetch(
+            url, client=self._client, max_bytes=self._max_bytes, timeout_s=self._timeout_s
+        )
         return await self._receiver.receive_file(
             fetch.chunks(),
             lambda pipe: IncomingUpload(
                 filename=fetch.filename,
                 content_type=fetch.content_type,
                 stream=pipe,
-                options=lambda: options,
-                owner=owner,
+                options=lambda: wanted.options,
+                owner=caller.key_id,
                 idempotency_key=idempotency_key,
-                origin=origin,
+                origin=wanted.origin,
             ),
         )
+
+    async def _use_upload(
+        self, upload_id: str, wanted: VideoSubmission, caller: Caller, idempotency_key: str | None
+    ) -> Accepted:
+        upload = await to_thread.run_sync(
+            lambda: self._uploads.find(upload_id, caller.key_id, sees_all=caller.sees_all)
+        )
+        accepted = await self._receiver.receive_file(
+            self._uploads.chunks(upload),
+            lambda pipe: IncomingUpload(
+                filename=upload.filename,
+                content_type=upload.content_type,
+                stream=pipe,
+                options=lambda: wanted.options,
+                owner=caller.key_id,
+                idempotency_key=idempotency_key,
+                origin=wanted.origin,
+            ),
+        )
+        try:
+            await to_thread.run_sync(self._uploads.erase, upload_id)
+        except UnmaskError as error:
+            log.warning("an upload that was used is erased later: %s", error.detail)
+        return accepted
 
 
 def describe_json_body() -> dict[str, Any]:

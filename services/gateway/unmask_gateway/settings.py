@@ -35,6 +35,12 @@ class GatewaySettings(BaseSettings):
         float,
         Field(ge=0, le=36500, description="Videos are erased whole when so old; 0 keeps them."),
     ] = 0.0
+    direct_upload_ttl_h: Annotated[
+        float, Field(gt=0, le=160, description="A direct upload that is not used by then is lost.")
+    ] = 24.0
+    direct_upload_part_bytes: Annotated[
+        int, Field(ge=5 * 1024**2, description="Size of the parts of a direct upload.")
+    ] = 64 * 1024**2
     store_timeout_s: Annotated[
         float, Field(gt=0, description="An object store that takes no byte for so long is down.")
     ] = 120.0

@@ -59,7 +59,7 @@ _RETRIES = _Retry(
     total=3, connect=1, read=1, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504)
 )
 
-_NO_OBJECT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound"})
+_NO_OBJECT = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchUpload", "NotFound"})
 _BAD_CREDENTIALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _BUCKET_IS_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
@@ -81,12 +81,12 @@ class S3ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store the bytes, replacing what was there."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             self._client.put_object(self._bucket, key, io.BytesIO(data), len(data), content_type)
 
     def create(self, key: str, data: bytes, *, content_type: str) -> bool:
         """Store the bytes if the key holds nothing, which the server has to see to."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             if self._signed.put_if_free(key, data, content_type=content_type):
                 return True
             # Perhaps it was this request that stored them, and its first answer got lost.
@@ -96,7 +96,7 @@ class S3ObjectStore:
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
         """Store a stream of unknown length as a multipart upload, aborted on any error."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             self._client.put_object(
                 self._bucket,
                 key,
@@ -109,7 +109,7 @@ class S3ObjectStore:
 
     def get(self, key: str) -> bytes:
         """Return the whole object."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             response = self._client.get_object(self._bucket, key)
             try:
                 data: bytes = response.read()
@@ -120,7 +120,7 @@ class S3ObjectStore:
 
     def read_range(self, key: str, *, start: int, length: int) -> Generator[bytes, None, None]:
         """Yield a stretch of the object in pieces as they arrive."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             response = self._client.get_object(self._bucket, key, offset=start, length=length)
             try:
                 yield from response.stream(_PIECE_BYTES)
@@ -130,22 +130,22 @@ class S3ObjectStore:
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to a local file with bounded memory."""
-        with _translated(check_key(key)):
+        with translated(check_key(key)):
             self._client.fget_object(self._bucket, key, str(path))
 
     def copy(self, source: str, target: str) -> None:
         """Let the server copy an object, in parts if it is larger than one request may copy."""
-        with _translated(check_key(target)), _translated(check_key(source)):
+        with translated(check_key(target)), translated(check_key(source)):
             self._client.copy_object(self._bucket, target, CopySource(self._bucket, source))
 
     def exists(self, key: str) -> bool:
         """Whether the key holds an object."""
         try:
-            with _translated(check_key(key)):
+            with translated(check_key(key)):
                 self._client.stat_object(self._bucket, key)
         except ObjectNotFound:
             # The answer to HEAD has no body to tell a missing object from a missing bucket.
-            with _translated(key):
+            with translated(key):
                 if not self._client.bucket_exists(self._bucket):
                     raise _no_bucket(self._bucket) from None
             return False
@@ -153,13 +153,13 @@ class S3ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield every key that begins with the prefix."""
-        with _translated(check_prefix(prefix)):
+        with translated(check_prefix(prefix)):
             for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 yield item.object_name
 
     def entries(self, prefix: str) -> Iterator[ObjectEntry]:
         """Yield what is known of every object whose key begins with the prefix."""
-        with _translated(check_prefix(prefix)):
+        with translated(check_prefix(prefix)):
             for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 yield ObjectEntry(
                     key=item.object_name, bytes=item.size, modified_at=item.last_modified
@@ -167,13 +167,13 @@ class S3ObjectStore:
 
     def delete_prefix(self, prefix: str) -> None:
         """Erase every object whose key begins with the prefix."""
-        with _translated(check_prefix(prefix)):
+        with translated(check_prefix(prefix)):
             for key in list(self.keys(prefix)):
                 self._client.remove_object(self._bucket, key)
 
     def check(self) -> None:
         """Return when the bucket answers, creating it when it is missing."""
-        with _translated(""):
+        with translated(""):
             if self._client.bucket_exists(self._bucket):
                 return
             try:
@@ -186,6 +186,12 @@ class S3ObjectStore:
 
 def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
     """Build the store without touching the network."""
+    client, http = make_s3_client(settings)
+    return S3ObjectStore(client, settings.s3_bucket, http)
+
+
+def make_s3_client(settings: StoreSettings) -> tuple[Minio, urllib3.PoolManager]:
+    """Build a client of the endpoint, and what sends requests that it has no method for."""
     http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16)
     client = Minio(
         settings.s3_endpoint,
@@ -195,11 +201,11 @@ def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
         secure=settings.s3_secure,
         http_client=http,
     )
-    return S3ObjectStore(client, settings.s3_bucket, http)
+    return client, http
 
 
 @contextmanager
-def _translated(key: str) -> Iterator[None]:
+def translated(key: str) -> Iterator[None]:
     """Turn the client's errors into ours, with the key that was asked for."""
     try:
         yield

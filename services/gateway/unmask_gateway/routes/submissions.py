@@ -18,6 +18,7 @@ from unmask_gateway.schemas import QUEUED_EXAMPLE, Video
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import Accepted, UploadReceiver
 from unmask_shared.errors import (
+    DirectUploadsOff,
     EmptyUpload,
     IdempotencyKeyReused,
     IdempotencyKeySpent,
@@ -34,6 +35,8 @@ from unmask_shared.errors import (
     UnknownModel,
     UnmaskError,
     UnsupportedContentType,
+    UploadIncomplete,
+    UploadNotFound,
     UploadStalled,
     UploadTooLarge,
 )
@@ -121,6 +124,9 @@ def make_submissions_router(
                 NotAVideo,
                 SourceUrlRefused,
                 SourceUrlUnreachable,
+                DirectUploadsOff,
+                UploadNotFound,
+                UploadIncomplete,
                 InvalidOption,
                 UnknownModel,
                 ModelRefused,
@@ -140,16 +146,17 @@ def make_submissions_router(
         caller: CurrentCaller,
         idempotency_key: IdempotencyKey = None,
     ) -> Video:
-        """Send one file in the field `file`, or JSON with its `source_url`; poll the `Location`.
+        """Send a file in the field `file`, or JSON with its `source_url` or an `upload_id`.
 
-        In a form, the options may come before the file or behind it, and a field that is not known
-        is ignored. A URL is fetched before the answer comes, so a file that cannot be fetched is
-        refused at once; send an Idempotency-Key if your client may lose patience.
+        Then poll the `Location`. In a form, the options may come before the file or behind it, and
+        a field that is not known is ignored. A URL is fetched before the answer comes, so a file
+        that cannot be fetched is refused at once; send an Idempotency-Key if your client may lose
+        patience.
         """
         content_type = request.headers.get("content-type")
         if is_json(content_type):
             accepted = await json_submissions.receive(
-                request.stream(), owner=caller.key_id, idempotency_key=idempotency_key
+                request.stream(), caller=caller, idempotency_key=idempotency_key
             )
         else:
             accepted = await receiver.receive(
