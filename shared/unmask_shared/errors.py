@@ -97,7 +97,9 @@ class NothingToReport(UnmaskError):
     code = "nothing_to_report"
     http_status = 409
     title = "There is no verdict to report on"
-    action = "Wait until the status is `completed`; GET /videos/{video_id} says why it may never be."
+    action = (
+        "Wait until the status is `completed`; GET /videos/{video_id} says if it never will be."
+    )
 
 
 class RangeNotSatisfiable(UnmaskError):
