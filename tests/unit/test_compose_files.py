@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from unmask_gateway.access.settings import KeySettings
+from unmask_gateway.access.settings import KeySettings, LimitSettings
 from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
 from unmask_inference.settings import InferenceSettings
@@ -41,6 +41,7 @@ SETTINGS = (
     AccessPolicy,
     KeySettings,
     SourceUrlSettings,
+    LimitSettings,
     PreprocessorSettings,
     InferenceSettings,
     TrainerSettings,

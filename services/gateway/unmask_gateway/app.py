@@ -8,23 +8,27 @@ from importlib.metadata import version
 from celery import Celery
 from fastapi import Depends, FastAPI
 
-from unmask_gateway.access.api_description import describe_access
-from unmask_gateway.access.gate import Gate, admit
+from unmask_gateway.access.api_description import UPLOAD_REFUSALS, describe_access
+from unmask_gateway.access.building import make_gate
+from unmask_gateway.access.gate import admit, admit_upload
 from unmask_gateway.access.key_store import KeyStore
-from unmask_gateway.access.owners import VideoOwners
-from unmask_gateway.access.settings import KeySettings
+from unmask_gateway.access.settings import AccessSettings
 from unmask_gateway.background import running_in_background
 from unmask_gateway.direct_uploads import DirectUploadService
 from unmask_gateway.housekeeping import Chore, Housekeeper
 from unmask_gateway.idempotency import IdempotencyKeys
 from unmask_gateway.json_submissions import JsonSubmissions
 from unmask_gateway.lookup import VideoLookup
-from unmask_gateway.middleware import LingeringClose, SecurityHeaders
+from unmask_gateway.middleware import LingeringClose, RateLimitHeaders, SecurityHeaders
 from unmask_gateway.model_catalogue import ModelCatalogue
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.settings import SourceUrlSettings
-from unmask_gateway.problems import describe_problem_schema, install_problem_handlers
+from unmask_gateway.problems import (
+    describe_problem_schema,
+    document_errors,
+    install_problem_handlers,
+)
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.reanalysis import Reanalysis
 from unmask_gateway.report import ReportMaker
@@ -41,7 +45,6 @@ from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
 from unmask_gateway.watching import VideoWatcher
-from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
@@ -66,8 +69,7 @@ def make_app(
     celery: Celery,
     settings: GatewaySettings,
     job_settings: JobSettings,
-    policy: AccessPolicy,
-    key_settings: KeySettings,
+    access: AccessSettings,
     source_urls: SourceUrlSettings,
     direct: DirectUploads | None,
 ) -> FastAPI:
@@ -79,8 +81,7 @@ def make_app(
         celery: Sends videos to the workers.
         settings: Limits of the gateway.
         job_settings: Timing that the sweeper goes by.
-        policy: Whether callers need a key.
-        key_settings: The operator's key.
+        access: Who may do what, and how often.
         source_urls: Which URLs files are fetched from.
         direct: Lets clients send files straight to the store, where they reach it.
     """
@@ -137,17 +138,14 @@ def make_app(
         redoc_url=None,
     )
     app.state.end_streams = watcher.close
-    app.state.gate = Gate(
-        access=policy.access,
-        admin_key=key_settings.admin_key.get_secret_value() if key_settings.admin_key else None,
-        keys=keys,
-        owners=VideoOwners(store=store, jobs=jobs),
-    )
+    gate = make_gate(store=store, jobs=jobs, keys=keys, settings=access, job_settings=job_settings)
+    app.state.gate = gate
     install_problem_handlers(app)
     describe_problem_schema(app)
-    describe_access(app, is_open=policy.access == "open")
+    describe_access(app, is_open=gate.is_open)
     app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RateLimitHeaders)
     # Every router but those of health and pages, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
@@ -164,11 +162,13 @@ def make_app(
             submissions=submissions,
             lookup=lookup,
         ),
-        dependencies=guarded,
+        dependencies=[*guarded, Depends(admit_upload)],
+        responses=document_errors(*UPLOAD_REFUSALS),
     )
     app.include_router(
         make_uploads_router(uploads=uploads, max_bytes=settings.max_upload_bytes),
-        dependencies=guarded,
+        dependencies=[*guarded, Depends(admit_upload)],
+        responses=document_errors(*UPLOAD_REFUSALS),
     )
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
     app.include_router(
@@ -187,7 +187,8 @@ def make_app(
             reanalysis=Reanalysis(store=store, models=choice),
             submissions=submissions,
         ),
-        dependencies=guarded,
+        dependencies=[*guarded, Depends(admit_upload)],
+        responses=document_errors(*UPLOAD_REFUSALS),
     )
     app.include_router(
         make_models_router(registry=registry, catalogue=catalogue, choice=choice),
@@ -196,9 +197,7 @@ def make_app(
     app.include_router(make_keys_router(keys), dependencies=guarded)
     app.include_router(make_health_router(make_probes(store, jobs)))
     app.include_router(
-        make_pages_router(
-            max_upload_bytes=settings.max_upload_bytes, asks_for_key=policy.access == "keys"
-        )
+        make_pages_router(max_upload_bytes=settings.max_upload_bytes, asks_for_key=not gate.is_open)
     )
     app.mount("/static", make_static_files(), name="static")
     return app

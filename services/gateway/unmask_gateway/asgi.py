@@ -5,11 +5,10 @@ For example `uvicorn --factory unmask_gateway.asgi:make_app_from_environment`.
 
 from fastapi import FastAPI
 
-from unmask_gateway.access.settings import KeySettings
+from unmask_gateway.access.settings import AccessSettings
 from unmask_gateway.app import make_app
 from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
-from unmask_shared.access_policy import AccessPolicy
 from unmask_shared.broker import make_celery
 from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
@@ -26,8 +25,8 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
         OpenAccessRefused: It would listen for strangers without asking for keys.
     """
     settings = settings or GatewaySettings()
-    policy = AccessPolicy()
-    policy.check_address(settings.host)
+    access = AccessSettings()
+    access.policy.check_address(settings.host)
     job_settings, store_settings = JobSettings(), StoreSettings()
     return make_app(
         store=make_object_store(store_settings),
@@ -35,8 +34,7 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
         celery=make_celery(job_settings),
         settings=settings,
         job_settings=job_settings,
-        policy=policy,
+        access=access,
         source_urls=SourceUrlSettings(),
         direct=make_direct_uploads(store_settings),
-        key_settings=KeySettings(),
     )

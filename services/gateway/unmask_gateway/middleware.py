@@ -6,6 +6,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unmask_gateway.access.rate_limits import limit_headers
+
 _LINGER_S: Final = 2.0
 # So much is thrown away at full speed, the rest at a trickle that only shows the client the answer.
 _QUICKLY_DISCARDED_BYTES: Final = 4 * 1024 * 1024
@@ -37,6 +39,24 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class RateLimitHeaders:
+    """Tells callers where their keys stand with their limits, in whatever they are answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to responses whose requests were counted."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                limits = scope.get("state", {}).get("limits", [])
+                MutableHeaders(scope=message).update(limit_headers(limits))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

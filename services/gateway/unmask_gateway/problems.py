@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from unmask_gateway.access.errors import TooManyRequests
 from unmask_shared.errors import (
     InvalidRequest,
     MethodNotAllowed,
@@ -104,6 +105,8 @@ def problem_response(
     all_headers = {"Cache-Control": "no-store", **(headers or {})}
     if error.http_status == 401:
         all_headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        all_headers["Retry-After"] = str(error.retry_after_s)
     if error.retryable and error.http_status == 503:
         all_headers["Retry-After"] = str(_RETRY_AFTER_S)
     return Response(

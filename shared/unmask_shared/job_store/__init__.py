@@ -7,6 +7,7 @@ from unmask_shared.job_store.catalogue import (
     SCAN_BUDGET,
     Page,
     Position,
+    Usage,
     VideoSummary,
     Wanted,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Page",
     "Position",
     "RedisJobStore",
+    "Usage",
     "VideoSummary",
     "Wanted",
     "make_job_store",

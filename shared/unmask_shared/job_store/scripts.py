@@ -61,6 +61,20 @@ end
 return 1
 """
 
+# Adds up what the videos of an owner are. KEYS: catalogue of the owner. ARGV: what the keys of
+# summaries begin with, then the final statuses. Returns bytes, number of unfinished videos.
+USAGE: Final = """
+local final = {}
+for i = 2, #ARGV do final[ARGV[i]] = true end
+local bytes, unfinished = 0, 0
+for _, place in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local video = redis.call('HMGET', ARGV[1] .. string.match(place, ':(.*)'), 'bytes', 'status')
+  bytes = bytes + tonumber(video[1] or '0')
+  if video[2] and not final[video[2]] then unfinished = unfinished + 1 end
+end
+return {bytes, unfinished}
+"""
+
 # Drops a video; notes that it was erased for as long as a worker may still be at it, or nothing.
 # KEYS: view, active, summary, catalogue. ARGV: id, ttl of the note or 0.
 ERASE: Final = """

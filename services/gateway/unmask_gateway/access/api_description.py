@@ -4,7 +4,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from unmask_gateway.access.errors import ApiKeyRequired, InvalidApiKey, MissingScope
+from unmask_gateway.access.errors import (
+    ApiKeyRequired,
+    InvalidApiKey,
+    MissingScope,
+    StorageQuotaExceeded,
+    TooManyRequests,
+    TooManyUnfinishedVideos,
+)
 from unmask_gateway.problems import MEDIA_TYPE, document_errors
 from unmask_shared.errors import ObjectStoreUnavailable, UnmaskError, VideoNotFound
 
@@ -13,8 +20,15 @@ _REFUSALS: Final[tuple[type[UnmaskError], ...]] = (
     ApiKeyRequired,
     InvalidApiKey,
     MissingScope,
+    TooManyRequests,
     ObjectStoreUnavailable,
 )
+UPLOAD_REFUSALS: Final[tuple[type[UnmaskError], ...]] = (
+    TooManyRequests,
+    TooManyUnfinishedVideos,
+    StorageQuotaExceeded,
+)
+"""How routes that bring videos in answer keys that may send no more."""
 
 
 def describe_access(app: FastAPI, *, is_open: bool) -> None:

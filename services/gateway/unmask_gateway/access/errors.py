@@ -57,3 +57,43 @@ class AccessIsOpen(UnmaskError):
         "Make keys with `python -m unmask_gateway keys create`, then set UNMASK_ACCESS=keys; until "
         "then anybody could make one here that is valid later."
     )
+
+
+class TooManyRequests(UnmaskError):
+    """A key is used more often than this installation allows."""
+
+    code = "too_many_requests"
+    http_status = 429
+    retryable = True
+    title = "Too many requests with this key"
+    action = (
+        "Wait as many seconds as the Retry-After header says; the operator sets the limits with "
+        "UNMASK_REQUESTS_PER_MINUTE and UNMASK_UPLOADS_PER_MINUTE."
+    )
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyUnfinishedVideos(TooManyRequests):
+    """A key has as many videos waiting or at work as it may have at once."""
+
+    code = "too_many_unfinished_videos"
+    title = "Too many videos of this key are not finished yet"
+    action = (
+        "Wait until some are finished, or cancel some; the operator sets how many there may be "
+        "with UNMASK_UNFINISHED_VIDEOS_PER_KEY."
+    )
+
+
+class StorageQuotaExceeded(UnmaskError):
+    """The videos of a key fill all the room that it has."""
+
+    code = "storage_quota_exceeded"
+    http_status = 403
+    title = "The videos of this key fill its storage"
+    action = (
+        "Delete videos that are not needed any more; the operator sets the room for each key with "
+        "UNMASK_STORED_BYTES_PER_KEY."
+    )

@@ -1,11 +1,12 @@
-"""Lets requests in: who sends it, may they do this, and is the video theirs.
+"""Lets requests in: who sends it, may they do this, how often, and is the video theirs.
 
 `admit` stands before every router that is not public, so that a route cannot forget it. Reading
 needs the scope `read`, everything else `submit`; what needs `admin` asks for an `AdminCaller`.
+`admit_upload` stands before those that bring videos in.
 """
 
 import hmac
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from anyio import to_thread
 from fastapi import Depends, Request
@@ -16,6 +17,9 @@ from unmask_gateway.access.errors import AccessIsOpen, ApiKeyRequired, InvalidAp
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import PresentedKey, Scope, sha256_of
 from unmask_gateway.access.owners import VideoOwners
+from unmask_gateway.access.quotas import Quotas
+from unmask_gateway.access.rate_limits import Counted, LimitState, RateLimits
+from unmask_gateway.access.settings import AccessSettings
 
 SECURITY_SCHEME: Final = "api_key"
 # A name that no stored key can have: theirs are hexadecimal.
@@ -35,35 +39,44 @@ class Gate:
     def __init__(
         self,
         *,
-        access: Literal["open", "keys"],
-        admin_key: str | None,
+        settings: AccessSettings,
         keys: KeyStore,
         owners: VideoOwners,
+        rates: RateLimits,
+        quotas: Quotas,
     ) -> None:
         """Prepare to let callers in.
 
         Args:
-            access: Whether keys are asked for.
-            admin_key: A key with all scopes that is not in the store.
+            settings: Whether keys are asked for, and the one that is not in the store.
             keys: The others.
             owners: Whose the videos are.
+            rates: How often keys may be used.
+            quotas: How much they may have here.
         """
-        self.is_open = access == "open"
-        self._admin_sha256 = sha256_of(admin_key) if admin_key else None
+        self.is_open = settings.policy.access == "open"
+        admin_key = settings.operator.admin_key
+        self._admin_sha256 = sha256_of(admin_key.get_secret_value()) if admin_key else None
         self._keys = keys
         self._owners = owners
+        self._rates = rates
+        self._quotas = quotas
 
-    def admit(self, key: str | None, *, method: str, video_id: str | None) -> Caller:
+    def admit(
+        self, key: str | None, *, method: str, video_id: str | None, limits: list[LimitState]
+    ) -> Caller:
         """Return who sends a request.
 
         Args:
             key: What stands behind `Authorization: Bearer`.
             method: Of the request; decides which scope it needs.
             video_id: The video that it is about.
+            limits: Gets where the key stands with its limits, also when this raises.
 
         Raises:
             ApiKeyRequired: No key came.
             InvalidApiKey: The key is not valid.
+            TooManyRequests: It is used too often.
             MissingScope: It is not for this.
             VideoNotFound: The video is not there, or not the caller's.
             ObjectStoreUnavailable: Keys or videos cannot be looked up.
@@ -71,10 +84,38 @@ class Gate:
         if self.is_open:
             return EVERYBODY
         caller = self._identify(key)
+        self._count(caller, Counted.REQUESTS, limits)
         caller.need(Scope.READ if method in _READING else Scope.SUBMIT)
         if video_id is not None:
             self._owners.check(caller, video_id)
         return caller
+
+    def admit_upload(
+        self, caller: Caller, *, content_length: int, limits: list[LimitState]
+    ) -> None:
+        """Return if the caller may send something in now.
+
+        Args:
+            caller: Who sends it.
+            content_length: Bytes of the request's body; 1 when that is not known.
+            limits: Gets where the key stands with its limits, also when this raises.
+
+        Raises:
+            TooManyRequests: The key sent too much in the last minute.
+            TooManyUnfinishedVideos: As many as it may have are not finished.
+            StorageQuotaExceeded: Its videos fill its room.
+        """
+        if caller.key_id is None or caller.may(Scope.ADMIN):
+            return
+        self._count(caller, Counted.UPLOADS, limits)
+        self._quotas.check(caller.key_id, more_bytes=content_length)
+
+    def _count(self, caller: Caller, counted: Counted, limits: list[LimitState]) -> None:
+        if caller.key_id is None or caller.may(Scope.ADMIN):
+            return
+        if state := self._rates.hit(caller.key_id, counted):
+            limits.append(state)
+            state.check()
 
     def _identify(self, key: str | None) -> Caller:
         if key is None:
@@ -98,17 +139,34 @@ async def admit(
     gate: Gate = request.app.state.gate
     if gate.is_open:
         return EVERYBODY
+    limits = request.state.limits = []
     return await to_thread.run_sync(
         lambda: gate.admit(
             credentials.credentials if credentials else None,
             method=request.method,
             video_id=request.path_params.get("video_id"),
+            limits=limits,
         )
     )
 
 
 CurrentCaller = Annotated[Caller, Depends(admit)]
 """Who sends the request, for routes that keep or compare owners."""
+
+
+async def admit_upload(request: Request, caller: CurrentCaller) -> None:
+    """Let in what brings videos in, or raise what `Gate.admit_upload` raises."""
+    gate: Gate = request.app.state.gate
+    if gate.is_open or request.method != "POST":
+        return
+    length = request.headers.get("content-length", "")
+    await to_thread.run_sync(
+        lambda: gate.admit_upload(
+            caller,
+            content_length=int(length) if length.isascii() and length.isdecimal() else 1,
+            limits=request.state.limits,
+        )
+    )
 
 
 def _need_admin(caller: CurrentCaller) -> Caller:

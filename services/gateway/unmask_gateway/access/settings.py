@@ -1,9 +1,12 @@
-"""Settings of keys, read from the environment: `UNMASK_` and the name in capitals."""
+"""Settings of keys and limits, read from the environment: `UNMASK_` and the name in capitals."""
 
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from unmask_shared.access_policy import AccessPolicy
 
 
 class KeySettings(BaseSettings):
@@ -19,3 +22,35 @@ class KeySettings(BaseSettings):
             "characters or more that nobody guesses.",
         ),
     ] = None
+
+
+class LimitSettings(BaseSettings):
+    """What one key may use; 0 is any amount. Keys with the scope `admin` are not limited."""
+
+    model_config = SettingsConfigDict(env_prefix="UNMASK_")
+
+    requests_per_minute: Annotated[int, Field(ge=0, description="Of any kind.")] = 1200
+    uploads_per_minute: Annotated[
+        int, Field(ge=0, description="Requests that bring videos in.")
+    ] = 60
+    unfinished_videos_per_key: Annotated[
+        int, Field(ge=0, description="Videos that wait or are worked on.")
+    ] = 100
+    stored_bytes_per_key: Annotated[
+        int, Field(ge=0, description="Size of all videos that are kept, as they were sent.")
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessSettings:
+    """All of it together, read from the environment where nothing else is given.
+
+    Attributes:
+        policy: Whether keys are asked for.
+        operator: The key of the operator.
+        limits: What one key may use.
+    """
+
+    policy: AccessPolicy = field(default_factory=AccessPolicy)
+    operator: KeySettings = field(default_factory=KeySettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
