@@ -17,7 +17,9 @@ from unmask_client.errors import (
     WaitTimedOut,
 )
 from unmask_client.models import AnalysisOptions, Result, Status, Verdict, Video
+from unmask_client.operations import VideoFilter
 from unmask_client.retries import RetryPolicy
+from unmask_client.webhooks import WebhookEvent, verify_webhook
 
 __all__ = [
     "AccessRefused",
@@ -39,5 +41,8 @@ __all__ = [
     "UnmaskClientError",
     "Verdict",
     "Video",
+    "VideoFilter",
     "WaitTimedOut",
+    "WebhookEvent",
+    "verify_webhook",
 ]

@@ -1,24 +1,21 @@
 """The client for programs that run an event loop (asyncio or trio)."""
 
 import os
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, Self
 
-import anyio
 import httpx
-from anyio import to_thread
-from httpx_sse import EventSource
 
-from unmask_client import operations, waiting
-from unmask_client.calls import Answer, Effect, Listen, Operation, Send, Sent, Sleep
+from unmask_client import administration, operations, waiting
+from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
+from unmask_client.async_network import AsyncNetwork
+from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.errors import ConnectionFailed
-from unmask_client.models import AnalysisOptions, Video
+from unmask_client.models import AnalysisOptions, Video, VideoSummary
+from unmask_client.operations import VideoFilter
 from unmask_client.retries import RetryPolicy
-from unmask_client.wire import make_request, opened, translated_errors
-
-T = TypeVar("T")
 
 
 class AsyncClient:
@@ -43,12 +40,7 @@ class AsyncClient:
         """See `Client`."""
         server = choose_server(url, api_key=api_key, timeout_s=timeout_s)
         self._policy = retries or RetryPolicy()
-        self._http = httpx.AsyncClient(
-            base_url=server.url,
-            headers=server.headers,
-            timeout=server.timeout,
-            transport=transport,
-        )
+        self._network = AsyncNetwork(server, transport)
 
     async def submit(
         self,
@@ -56,14 +48,16 @@ class AsyncClient:
         options: AnalysisOptions | None = None,
         *,
         filename: str | None = None,
+        idempotency_key: str | None = None,
         on_upload: Sent | None = None,
     ) -> Video:
         """See `Client.submit`; the file is read in a thread."""
-        return await self._run(
+        return await self._network.run(
             operations.submit(
                 source,
                 options=options or AnalysisOptions(),
                 filename=filename,
+                idempotency_key=idempotency_key,
                 on_sent=on_upload,
                 policy=self._policy,
             )
@@ -71,7 +65,7 @@ class AsyncClient:
 
     async def get(self, video_id: str) -> Video:
         """See `Client.get`."""
-        return await self._run(operations.get(video_id, policy=self._policy))
+        return await self._network.run(operations.get(video_id, policy=self._policy))
 
     async def wait(
         self,
@@ -81,20 +75,81 @@ class AsyncClient:
         on_progress: waiting.OnProgress | None = None,
     ) -> Video:
         """See `Client.wait`."""
-        return await self._run(
+        return await self._network.run(
             waiting.wait(
                 video_id, timeout_s=timeout_s, on_progress=on_progress, policy=self._policy
             )
         )
 
+    async def list(self, wanted: VideoFilter | None = None) -> AsyncIterator[VideoSummary]:
+        """See `Client.list`."""
+        cursor = None
+        while True:
+            page = await self._network.run(
+                operations.page(wanted or VideoFilter(), cursor, policy=self._policy)
+            )
+            for video in page.videos:
+                yield video
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def cancel(self, video_id: str) -> Video:
+        """See `Client.cancel`."""
+        return await self._network.run(operations.cancel(video_id, policy=self._policy))
+
+    async def delete(self, video_id: str) -> None:
+        """See `Client.delete`."""
+        await self._network.run(operations.delete(video_id, policy=self._policy))
+
     async def download(self, path: str, to: str | os.PathLike[str] | BinaryIO) -> None:
         """See `Client.download`; the file is written in a thread."""
         with destination(to) as file:
-            await self._run(operations.download(path, file, policy=self._policy))
+            await self._network.run(operations.download(path, file, policy=self._policy))
+
+    async def report(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
+        """See `Client.report`."""
+        await self.download(api_path("videos", video_id, "report"), to)
+
+    async def source(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
+        """See `Client.source`."""
+        await self.download(api_path("videos", video_id, "source"), to)
+
+    async def models(self) -> tuple[ModelVersion, ...]:
+        """See `Client.models`."""
+        return (await self._network.run(administration.models(policy=self._policy))).models
+
+    async def model(self, name: str, version: str) -> ModelDetails:
+        """See `Client.model`."""
+        return await self._network.run(administration.model(name, version, policy=self._policy))
+
+    async def active_model(self) -> ActiveModel:
+        """See `Client.active_model`."""
+        return await self._network.run(administration.active_model(policy=self._policy))
+
+    async def activate(self, name: str, version: str) -> ActiveModel:
+        """See `Client.activate`."""
+        return await self._network.run(administration.activate(name, version, policy=self._policy))
+
+    async def undo_activation(self) -> ActiveModel:
+        """See `Client.undo_activation`."""
+        return await self._network.run(administration.undo_activation(policy=self._policy))
+
+    async def create_key(self, name: str, scopes: Iterable[str]) -> NewApiKey:
+        """See `Client.create_key`."""
+        return await self._network.run(administration.create_key(name, scopes, policy=self._policy))
+
+    async def api_keys(self) -> tuple[ApiKey, ...]:
+        """See `Client.api_keys`."""
+        return (await self._network.run(administration.keys(policy=self._policy))).keys
+
+    async def revoke_key(self, key_id: str) -> None:
+        """See `Client.revoke_key`."""
+        await self._network.run(administration.revoke_key(key_id, policy=self._policy))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._network.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,44 +161,3 @@ class AsyncClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-    async def _run(self, operation: Operation[T]) -> T:
-        try:
-            effect = next(operation)
-            while True:
-                try:
-                    answer = await self._carry_out(effect)
-                except ConnectionFailed as error:
-                    effect = operation.throw(error)
-                else:
-                    effect = operation.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    async def _carry_out(self, effect: Effect) -> Answer:
-        if isinstance(effect, Sleep):
-            await anyio.sleep(effect.seconds)
-            return Answer(status=0)
-        with opened(effect.call) as file, translated_errors(self._http.base_url):
-            request = make_request(self._http, effect.call, file)
-            response = await self._http.send(request, stream=True)
-            try:
-                return await self._take(effect, response)
-            finally:
-                await response.aclose()
-
-    async def _take(self, effect: Send | Listen, response: httpx.Response) -> Answer:
-        body = b""
-        if not response.is_success:
-            body = await response.aread()
-        elif isinstance(effect, Listen):
-            async for event in EventSource(response).aiter_sse():
-                if effect.on_event(event):
-                    break
-        elif effect.into is not None:
-            async for piece in response.aiter_bytes():
-                await to_thread.run_sync(effect.into.write, piece)
-        else:
-            body = await response.aread()
-        return Answer(status=response.status_code, headers=response.headers, body=body)

@@ -4,13 +4,13 @@ The logic is written once, as generators that yield effects (`Send`, `Listen`, `
 resumed with an `Answer`. `Client` and `AsyncClient` carry the effects out, each in its own way.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
-from httpx_sse import ServerSentEvent
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Call:
     Attributes:
         method: The HTTP method.
         path: Path below the base URL, such as `/videos`.
-        query: Parameters of the URL.
+        query: Parameters of the URL; a name may come several times.
         headers: Beside those that every request has.
         form: Text fields of a form, which then also has `upload`.
         upload: The file of the form.
@@ -56,7 +56,7 @@ class Call:
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
     upload: FileToSend | None = None
@@ -68,6 +68,11 @@ class Call:
     def is_repeatable(self) -> bool:
         """Whether the body can be sent a second time."""
         return self.upload is None or self.upload.is_repeatable
+
+
+def api_path(*steps: str) -> str:
+    """A path of the API; what users typed stays one step of it, whatever characters it has."""
+    return "/" + "/".join(quote(step, safe="") for step in steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +110,15 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True)
 class Listen:
-    """Send the call once and hand on the server-sent events that come back, until the end.
+    """Send the call once and hand on the body while it arrives, until it ends.
 
     Attributes:
         call: What to send.
-        on_event: Returns whether it has heard enough.
+        on_data: Takes a piece of the body of a success, and returns whether that is enough.
     """
 
     call: Call
-    on_event: Callable[[ServerSentEvent], bool]
+    on_data: Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,21 @@
 """The client for programs that block while they wait."""
 
 import os
-import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, Self
 
 import httpx
-from httpx_sse import EventSource
 
-from unmask_client import operations, waiting
-from unmask_client.calls import Answer, Effect, Listen, Operation, Send, Sent, Sleep
+from unmask_client import administration, operations, waiting
+from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
+from unmask_client.blocking_network import BlockingNetwork
+from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.errors import ConnectionFailed
-from unmask_client.models import AnalysisOptions, Video
+from unmask_client.models import AnalysisOptions, Video, VideoSummary
+from unmask_client.operations import VideoFilter
 from unmask_client.retries import RetryPolicy
-from unmask_client.wire import make_request, opened, translated_errors
-
-T = TypeVar("T")
 
 
 class Client:
@@ -55,12 +53,7 @@ class Client:
         """
         server = choose_server(url, api_key=api_key, timeout_s=timeout_s)
         self._policy = retries or RetryPolicy()
-        self._http = httpx.Client(
-            base_url=server.url,
-            headers=server.headers,
-            timeout=server.timeout,
-            transport=transport,
-        )
+        self._network = BlockingNetwork(server, transport)
 
     def submit(
         self,
@@ -68,25 +61,34 @@ class Client:
         options: AnalysisOptions | None = None,
         *,
         filename: str | None = None,
+        idempotency_key: str | None = None,
         on_upload: Sent | None = None,
     ) -> Video:
         """Send a video in; it is streamed, and never in memory as a whole.
 
+        It is sent again when the connection breaks: an `Idempotency-Key` lets the server recognise
+        what it has already.
+
         Args:
-            source: Path of a file, or an open binary file (from its beginning, if it can seek).
+            source: Path of a file, an open binary file (from its beginning, if it can seek), or an
+                http or https URL, from which the server fetches the file.
             options: What to do beyond the usual.
             filename: What to call the file, if not by its own name.
+            idempotency_key: Text that stands for this submission, such as an id of your own, so
+                that it brings one video even if your program dies and submits it again within a
+                day; random if it is left out.
             on_upload: Called while the request leaves, with the bytes that have left and with how
                 many there are; None where that is not known.
 
         Returns:
             The accepted video; `wait` follows it to its end.
         """
-        return self._run(
+        return self._network.run(
             operations.submit(
                 source,
                 options=options or AnalysisOptions(),
                 filename=filename,
+                idempotency_key=idempotency_key,
                 on_sent=on_upload,
                 policy=self._policy,
             )
@@ -94,7 +96,7 @@ class Client:
 
     def get(self, video_id: str) -> Video:
         """Where a video stands, and what came out of it."""
-        return self._run(operations.get(video_id, policy=self._policy))
+        return self._network.run(operations.get(video_id, policy=self._policy))
 
     def wait(
         self,
@@ -113,11 +115,35 @@ class Client:
         Raises:
             WaitTimedOut: It is not finished; waiting may go on at any time.
         """
-        return self._run(
+        return self._network.run(
             waiting.wait(
                 video_id, timeout_s=timeout_s, on_progress=on_progress, policy=self._policy
             )
         )
+
+    def list(self, wanted: VideoFilter | None = None) -> Iterator[VideoSummary]:
+        """All videos that the filter lets through, the newest first, fetched page by page."""
+        cursor = None
+        while True:
+            page = self._network.run(
+                operations.page(wanted or VideoFilter(), cursor, policy=self._policy)
+            )
+            yield from page.videos
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def cancel(self, video_id: str) -> Video:
+        """End a video without a result; its file stays until it is deleted.
+
+        Raises:
+            Conflict: It has ended already, in another way.
+        """
+        return self._network.run(operations.cancel(video_id, policy=self._policy))
+
+    def delete(self, video_id: str) -> None:
+        """Erase a video at any stage, with everything that was made of it."""
+        self._network.run(operations.delete(video_id, policy=self._policy))
 
     def download(self, path: str, to: str | os.PathLike[str] | BinaryIO) -> None:
         """Fetch a picture that a result names.
@@ -127,11 +153,56 @@ class Client:
             to: A file, which appears when it is whole; or an open binary file that can seek.
         """
         with destination(to) as file:
-            self._run(operations.download(path, file, policy=self._policy))
+            self._network.run(operations.download(path, file, policy=self._policy))
+
+    def report(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
+        """Fetch the report on a video, one HTML file that stands alone; see `download`."""
+        self.download(api_path("videos", video_id, "report"), to)
+
+    def source(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
+        """Fetch the file that was sent in, byte for byte; see `download`."""
+        self.download(api_path("videos", video_id, "source"), to)
+
+    def models(self) -> tuple[ModelVersion, ...]:
+        """All published versions of models."""
+        return self._network.run(administration.models(policy=self._policy)).models
+
+    def model(self, name: str, version: str) -> ModelDetails:
+        """One version with its whole card."""
+        return self._network.run(administration.model(name, version, policy=self._policy))
+
+    def active_model(self) -> ActiveModel:
+        """Which version judges the videos that are sent now."""
+        return self._network.run(administration.active_model(policy=self._policy))
+
+    def activate(self, name: str, version: str) -> ActiveModel:
+        """Let a published version judge the videos that are sent from now on."""
+        return self._network.run(administration.activate(name, version, policy=self._policy))
+
+    def undo_activation(self) -> ActiveModel:
+        """Go back to the version that was active before."""
+        return self._network.run(administration.undo_activation(policy=self._policy))
+
+    def create_key(self, name: str, scopes: Iterable[str]) -> NewApiKey:
+        """Make an API key, which is told only now.
+
+        Args:
+            name: What it is for, in words.
+            scopes: Of `submit`, `read` and `admin`.
+        """
+        return self._network.run(administration.create_key(name, scopes, policy=self._policy))
+
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        """All API keys, also those that were revoked."""
+        return self._network.run(administration.keys(policy=self._policy)).keys
+
+    def revoke_key(self, key_id: str) -> None:
+        """End an API key, by its `id`."""
+        self._network.run(administration.revoke_key(key_id, policy=self._policy))
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self._network.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,44 +214,3 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _run(self, operation: Operation[T]) -> T:
-        try:
-            effect = next(operation)
-            while True:
-                try:
-                    answer = self._carry_out(effect)
-                except ConnectionFailed as error:
-                    effect = operation.throw(error)
-                else:
-                    effect = operation.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    def _carry_out(self, effect: Effect) -> Answer:
-        if isinstance(effect, Sleep):
-            time.sleep(effect.seconds)
-            return Answer(status=0)
-        with opened(effect.call) as file, translated_errors(self._http.base_url):
-            request = make_request(self._http, effect.call, file)
-            response = self._http.send(request, stream=True)
-            try:
-                return self._take(effect, response)
-            finally:
-                response.close()
-
-    def _take(self, effect: Send | Listen, response: httpx.Response) -> Answer:
-        body = b""
-        if not response.is_success:
-            body = response.read()
-        elif isinstance(effect, Listen):
-            for event in EventSource(response).iter_sse():
-                if effect.on_event(event):
-                    break
-        elif effect.into is not None:
-            for piece in response.iter_bytes():
-                effect.into.write(piece)
-        else:
-            body = response.read()
-        return Answer(status=response.status_code, headers=response.headers, body=body)

@@ -46,6 +46,8 @@ class AnalysisOptions(_Document):
     keep_faceless_frames: bool = False
     landmark_overlays: bool = False
     heatmaps: bool = False
+    model: str | None = None
+    """NAME/VERSION of a published model, instead of the active one."""
 
 
 class Source(_Document):
@@ -161,6 +163,7 @@ class Video(_Document):
     source: Source
     options: AnalysisOptions = AnalysisOptions()
     model: ModelRef | None = None
+    analysis_of: str | None = None
     result: Result | None = None
     failure: Failure | None = None
     timings_ms: Timings = Timings()
@@ -168,3 +171,35 @@ class Video(_Document):
     def as_json(self) -> dict[str, Any]:
         """The video as the API gives it, for programs that read JSON."""
         return self.model_dump(mode="json")
+
+
+class VideoSummary(_Document):
+    """A video in a list."""
+
+    id: str
+    status: Status
+    progress: float
+    created_at: datetime
+    filename: str
+    bytes: int
+    verdict: Verdict | None
+    fake_probability: float | None
+    model: ModelRef | None
+
+
+class VideoPage(_Document):
+    """Some videos of a list, and where it goes on."""
+
+    videos: tuple[VideoSummary, ...]
+    next_cursor: str | None
+
+
+class FileAnalysis(_Document):
+    """What came out of a file that was analysed here, without a server."""
+
+    file: str
+    status: Status
+    source: Source
+    model: ModelRef
+    result: Result | None = None
+    failure: Failure | None = None

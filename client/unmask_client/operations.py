@@ -1,19 +1,53 @@
-"""What can be asked of Unmask, one operation each: the calls, and what their answers mean."""
+"""What can be asked about videos, one operation each: the calls, and what their answers mean."""
 
 import os
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-from urllib.parse import quote
+from typing import Any, BinaryIO, Final, TypeGuard
 
 from unmask_client.answers import read
-from unmask_client.calls import Answer, Call, FileToSend, Operation, Sent
+from unmask_client.calls import Answer, Call, FileToSend, Operation, Sent, api_path
 from unmask_client.errors import InvalidArgument
-from unmask_client.models import AnalysisOptions, Video
+from unmask_client.models import AnalysisOptions, Status, Verdict, Video, VideoPage
 from unmask_client.retries import RetryPolicy, send
 
 # After the last byte the server still has to store it.
 _UPLOAD_ANSWER_TIMEOUT_S: Final = 120.0
+# The server fetches the file before it answers.
+_FETCH_ANSWER_TIMEOUT_S: Final = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFilter:
+    """Which videos a list shows; without anything, all.
+
+    Attributes:
+        statuses: Any of these.
+        verdicts: Any of these.
+        created_after: Accepted then or later; with a time zone.
+        created_before: Accepted before; with a time zone.
+        filename: Part of the file's name; case does not matter.
+    """
+
+    statuses: Sequence[Status] = ()
+    verdicts: Sequence[Verdict] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    filename: str = ""
+
+    def query(self) -> Iterator[tuple[str, str]]:
+        """The parameters of the URL."""
+        yield from (("status", status.value) for status in self.statuses)
+        yield from (("verdict", verdict.value) for verdict in self.verdicts)
+        if self.created_after is not None:
+            yield "created_after", self.created_after.isoformat()
+        if self.created_before is not None:
+            yield "created_before", self.created_before.isoformat()
+        if self.filename:
+            yield "filename", self.filename
 
 
 def submit(
@@ -21,32 +55,54 @@ def submit(
     *,
     options: AnalysisOptions,
     filename: str | None,
+    idempotency_key: str | None,
     on_sent: Sent | None,
     policy: RetryPolicy,
 ) -> Operation[Video]:
-    """Send a file in."""
-    file = Path(source) if isinstance(source, str | os.PathLike) else source
-    call = Call(
-        method="POST",
-        path="/videos",
-        form=form_of(options),
-        upload=FileToSend(file=file, filename=filename or _name_of(file), on_sent=on_sent),
-        idempotent=False,
-        answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
+    """Send a file in, or the URL of one.
+
+    Its key makes it safe to send it again when an answer is lost.
+    """
+    call = (
+        _call_with_url(source, options)
+        if is_url(source)
+        else _call_with_file(source, options, filename, on_sent)
     )
-    answer: Answer = yield from send(call, policy)
+    key = idempotency_key or str(uuid.uuid4())
+    answer: Answer = yield from send(replace(call, headers={"Idempotency-Key": key}), policy)
     return read(answer, Video)
 
 
-def video_call(video_id: str, *below: str) -> Call:
-    """The call that asks about a video, or for what lies below it."""
-    return Call(method="GET", path=_path("videos", video_id, *below))
+def is_url(source: object) -> TypeGuard[str]:
+    """Whether a source is to be fetched by the server."""
+    return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
 def get(video_id: str, *, policy: RetryPolicy) -> Operation[Video]:
     """Ask where a video stands."""
     answer: Answer = yield from send(video_call(video_id), policy)
     return read(answer, Video)
+
+
+def page(wanted: VideoFilter, cursor: str | None, *, policy: RetryPolicy) -> Operation[VideoPage]:
+    """One page of a list, the newest videos first."""
+    query = [*wanted.query(), ("limit", "100")]
+    if cursor is not None:
+        query.append(("cursor", cursor))
+    answer: Answer = yield from send(Call(method="GET", path="/videos", query=query), policy)
+    return read(answer, VideoPage)
+
+
+def cancel(video_id: str, *, policy: RetryPolicy) -> Operation[Video]:
+    """End a video without a result; one that is cancelled already stays so."""
+    call = Call(method="POST", path=api_path("videos", video_id, "cancel"))
+    answer: Answer = yield from send(call, policy)
+    return read(answer, Video)
+
+
+def delete(video_id: str, *, policy: RetryPolicy) -> Operation[None]:
+    """Erase a video."""
+    yield from send(Call(method="DELETE", path=api_path("videos", video_id)), policy)
 
 
 def download(path: str, into: BinaryIO, *, policy: RetryPolicy) -> Operation[None]:
@@ -57,18 +113,47 @@ def download(path: str, into: BinaryIO, *, policy: RetryPolicy) -> Operation[Non
     """
     if not path.startswith("/") or path.startswith("//"):
         raise InvalidArgument(f"{path!r} is not a path of the API, such as /videos/ID/source.")
-    call = Call(method="GET", path=path, headers={"Accept": "*/*"})
-    yield from send(call, policy, into=into)
+    yield from send(Call(method="GET", path=path, headers={"Accept": "*/*"}), policy, into=into)
+
+
+def video_call(video_id: str) -> Call:
+    """The call that asks where a video stands."""
+    return Call(method="GET", path=api_path("videos", video_id))
 
 
 def form_of(options: AnalysisOptions) -> Mapping[str, str]:
     """Options as fields of a form; those at their defaults are left to the server."""
     chosen: dict[str, Any] = options.model_dump(mode="json", exclude_defaults=True)
-    return {name: str(value).lower() for name, value in chosen.items()}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in chosen.items()
+    }
 
 
-def _path(*steps: str) -> str:
-    return "/" + "/".join(quote(step, safe="") for step in steps)
+def _call_with_file(
+    source: str | os.PathLike[str] | BinaryIO,
+    options: AnalysisOptions,
+    filename: str | None,
+    on_sent: Sent | None,
+) -> Call:
+    file = Path(source) if isinstance(source, str | os.PathLike) else source
+    return Call(
+        method="POST",
+        path="/videos",
+        form=form_of(options),
+        upload=FileToSend(file=file, filename=filename or _name_of(file), on_sent=on_sent),
+        answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
+    )
+
+
+def _call_with_url(url: str, options: AnalysisOptions) -> Call:
+    chosen = options.model_dump(mode="json", exclude_defaults=True)
+    return Call(
+        method="POST",
+        path="/videos",
+        content={"source_url": url, **chosen},
+        answer_timeout_s=_FETCH_ANSWER_TIMEOUT_S,
+    )
 
 
 def _name_of(file: Path | BinaryIO) -> str:

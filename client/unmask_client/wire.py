@@ -30,7 +30,7 @@ def make_request(
             connect=usual.connect, write=usual.write, pool=usual.pool, read=call.answer_timeout_s
         )
     request = client.build_request(
-        call.method, call.path, params=call.query or None, headers=call.headers, **more
+        call.method, call.path, params=list(call.query) or None, headers=call.headers, **more
     )
     if call.upload is not None:
         length = request.headers.get("content-length")

@@ -1,7 +1,7 @@
 """Both clients behind one face, and a server that answers from a list."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -39,9 +39,16 @@ class _Blocking:
         method = getattr(self._client, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            return self._runner.run(method(*arguments, **named))
+            awaited = method(*arguments, **named)
+            if isinstance(awaited, AsyncIterator):
+                return self._runner.run(_all_of(awaited))
+            return self._runner.run(awaited)
 
         return call
+
+
+async def _all_of(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What the clients send, and what they make of answers; the same for both."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,16 @@ from unmask_client import (
     NotFound,
     ProblemError,
     RetryPolicy,
+    Status,
     TooManyRequests,
     Unavailable,
     UnexpectedAnswer,
+    VideoFilter,
     WaitTimedOut,
 )
+from unmask_client.operations import form_of
+from unmask_gateway.listing import PAGE_EXAMPLE
+from unmask_gateway.model_schemas import ACTIVE_EXAMPLE, DETAILS_EXAMPLE, ENTRY_EXAMPLE
 from unmask_gateway.problems import problem_of
 from unmask_gateway.schemas import COMPLETED_EXAMPLE, EXAMPLE_ID, QUEUED_EXAMPLE
 from unmask_shared.errors import (
@@ -45,6 +52,13 @@ RUNNING = httpx.Response(
     headers={"Retry-After": "0"},
 )
 COMPLETED = httpx.Response(200, json=COMPLETED_EXAMPLE)
+KEY = {
+    "id": "6f1ed002ab559585",
+    "name": "newsroom",
+    "scopes": ["read"],
+    "created_at": "2026-05-04T09:30:00Z",
+    "revoked_at": None,
+}
 CUT = httpx.ReadError("cut")
 REFUSED = httpx.ConnectError("refused")
 
@@ -240,6 +254,101 @@ def test_a_file_is_sent_again_whole_after_a_refusal(make_client: MakeClient, cli
     assert all(b"\r\n\r\nnot really a video\r\n" in body for body in bodies)
 
 
+def test_a_file_is_sent_again_under_the_same_key_when_the_answer_is_lost(
+    make_client: MakeClient, clip: Path
+) -> None:
+    server = AnsweringServer([CUT, problem(502), QUEUED])
+    with make_client(server) as client:
+        client.submit(clip)
+        client.submit(clip)
+        client.submit(clip, idempotency_key="mine")
+    first, *again, second, mine = [one.headers["idempotency-key"] for one in server.requests]
+    assert again == [first, first]
+    assert len({first, second, mine}) == 3
+    assert mine == "mine"
+
+
+def test_a_url_is_left_to_the_server_to_fetch(make_client: MakeClient) -> None:
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client:
+        client.submit("https://example.com/a.mp4", AnalysisOptions(heatmaps=True))
+    assert json.loads(server.requests[0].content) == {
+        "source_url": "https://example.com/a.mp4",
+        "heatmaps": True,
+    }
+
+
+def test_options_are_written_as_the_form_takes_them() -> None:
+    options = AnalysisOptions(face_mode="full_frame", heatmaps=True, model="ResNet/1.0-RC")
+    assert form_of(options) == {
+        "face_mode": "full_frame",
+        "heatmaps": "true",
+        "model": "ResNet/1.0-RC",
+    }
+
+
+def test_a_list_goes_over_all_pages(make_client: MakeClient) -> None:
+    video = PAGE_EXAMPLE["videos"][0]
+    pages = [
+        PAGE_EXAMPLE | {"videos": [video, video | {"id": "2"}], "next_cursor": "abc"},
+        PAGE_EXAMPLE | {"videos": [], "next_cursor": "def"},
+        PAGE_EXAMPLE | {"videos": [video | {"id": "3"}], "next_cursor": None},
+    ]
+    server = AnsweringServer([httpx.Response(200, json=page) for page in pages])
+    wanted = VideoFilter(
+        statuses=[Status.COMPLETED, Status.FAILED],
+        created_after=datetime(2026, 5, 1, tzinfo=UTC),
+        filename="a b",
+    )
+    with make_client(server) as client:
+        found = client.list(wanted)
+        ids = [one.id for one in found]
+    assert ids == [EXAMPLE_ID, "2", "3"]
+    assert [request.url.params.get("cursor") for request in server.requests] == [None, "abc", "def"]
+    query = server.requests[0].url.params
+    assert query.get_list("status") == ["completed", "failed"]
+    assert query["created_after"] == "2026-05-01T00:00:00+00:00"
+    assert query["filename"] == "a b"
+
+
+def test_models_and_keys_are_read(make_client: MakeClient) -> None:
+    replies = [
+        httpx.Response(200, json={"models": [ENTRY_EXAMPLE]}),
+        httpx.Response(200, json=DETAILS_EXAMPLE),
+        httpx.Response(200, json=ACTIVE_EXAMPLE),
+        httpx.Response(201, json=KEY | {"key": "unmask_1_2"}),
+        httpx.Response(200, json={"keys": [KEY]}),
+        httpx.Response(204),
+    ]
+    server = AnsweringServer(replies)
+    with make_client(server) as client:
+        [model] = client.models()
+        assert model.summary is not None
+        assert model.summary.evaluations[0].auc == 0.88
+        assert client.model(model.name, model.version).card["licence"]
+        assert str(client.activate("resnet-lstm", "0.3.0").model) == "resnet-lstm/0.3.0"
+        key = client.create_key("newsroom", ["read"])
+        assert key.key == "unmask_1_2"
+        assert key.key not in repr(key)
+        assert [one.id for one in client.api_keys()] == [KEY["id"]]
+        client.revoke_key(key.id)
+    assert [(one.method, one.url.path) for one in server.requests] == [
+        ("GET", "/models"),
+        ("GET", "/models/resnet-lstm/0.2.0"),
+        ("PUT", "/models/active"),
+        ("POST", "/keys"),
+        ("GET", "/keys"),
+        ("DELETE", f"/keys/{KEY['id']}"),
+    ]
+
+
+def test_making_a_key_twice_is_not_risked(make_client: MakeClient) -> None:
+    server = AnsweringServer([CUT])
+    with make_client(server) as client, pytest.raises(ConnectionFailed):
+        client.create_key("newsroom", ["read"])
+    assert len(server.requests) == 1
+
+
 def test_a_pipe_is_not_sent_again_once_it_was_read(make_client: MakeClient) -> None:
     server = AnsweringServer([refusal(TruncatedUpload()), QUEUED])
     with make_client(server) as client, pytest.raises(ProblemError, match="early"):
@@ -257,7 +366,8 @@ def test_a_file_that_cannot_be_read_is_named(make_client: MakeClient, path: str)
 
 def test_waiting_ends_with_the_video_and_tells_each_change(make_client: MakeClient) -> None:
     seen: list[float] = []
-    server = AnsweringServer([QUEUED, QUEUED, RUNNING, COMPLETED])
+    no_events = problem(503)
+    server = AnsweringServer([QUEUED, no_events, QUEUED, RUNNING, COMPLETED])
     with make_client(server) as client:
         video = client.wait(EXAMPLE_ID, on_progress=lambda video: seen.append(video.progress))
     assert video.status == "completed"
@@ -271,6 +381,47 @@ def test_waiting_in_vain_ends_and_says_where_the_video_stands(make_client: MakeC
     ):
         client.wait(EXAMPLE_ID, timeout_s=0.05)
     assert caught.value.video.progress == 0.3
+
+
+EVENT = (
+    'event: progress\nid: inferring-0.7\ndata: {"id":"x","status":"inferring","progress":0.7}\n\n'
+)
+FINAL = 'event: final\ndata: {"id":"x","status":"completed","progress":1.0}\n\n'
+
+
+def events(*parts: str) -> httpx.Response:
+    return httpx.Response(
+        200, content="".join(parts).encode(), headers={"Content-Type": "text/event-stream"}
+    )
+
+
+def test_waiting_follows_the_events_of_the_server(make_client: MakeClient) -> None:
+    seen: list[tuple[str, float]] = []
+    server = AnsweringServer([QUEUED, events("retry: 1\n\n", ": hi\n\n", EVENT, FINAL), COMPLETED])
+    with make_client(server) as client:
+        video = client.wait(
+            EXAMPLE_ID, on_progress=lambda video: seen.append((video.status, video.progress))
+        )
+    assert video.result is not None
+    assert seen == [("queued", 0.0), ("inferring", 0.7), ("completed", 1.0)]
+    assert [request.url.path.rpartition("/")[2] for request in server.requests] == [
+        EXAMPLE_ID,
+        "events",
+        EXAMPLE_ID,
+    ]
+
+
+def test_waiting_goes_on_when_the_events_break_off(make_client: MakeClient) -> None:
+    server = AnsweringServer([QUEUED, events(EVENT), RUNNING, CUT, RUNNING, COMPLETED])
+    with make_client(server) as client:
+        assert client.wait(EXAMPLE_ID).status == "completed"
+
+
+def test_an_erased_video_ends_the_waiting(make_client: MakeClient) -> None:
+    erased = events('event: erased\ndata: {"id":"x","status":null,"progress":null}\n\n')
+    server = AnsweringServer([QUEUED, erased, refusal(VideoNotFound())])
+    with make_client(server) as client, pytest.raises(NotFound):
+        client.wait(EXAMPLE_ID)
 
 
 def test_ids_cannot_lead_elsewhere(make_client: MakeClient) -> None:
