@@ -21,37 +21,37 @@ def video_prefix(video_id: str) -> str:
 
 def record_key(video_id: str) -> str:
     """Key of the durable record that says the video was accepted."""
-    return f"{VIDEOS_PREFIX}{video_id}/record.json"
+    return f"{video_prefix(video_id)}record.json"
 
 
 def source_key(video_id: str) -> str:
     """Key of the uploaded file, byte for byte."""
-    return f"{VIDEOS_PREFIX}{video_id}/source"
+    return f"{video_prefix(video_id)}source"
 
 
 def faces_key(video_id: str) -> str:
     """Key of the face manifest, written after everything that it names."""
-    return f"{VIDEOS_PREFIX}{video_id}/faces.json"
+    return f"{video_prefix(video_id)}faces.json"
 
 
 def crops_key(video_id: str, track_id: int) -> str:
     """Key of one track's lossless crops: a ZIP of PNG files, in the order of the manifest."""
-    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}.zip"
+    return f"{video_prefix(video_id)}faces/{track_id:04d}.zip"
 
 
 def thumbnail_key(video_id: str, track_id: int) -> str:
     """Key of the picture that represents one face, a JPEG."""
-    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}.jpg"
+    return f"{video_prefix(video_id)}faces/{track_id:04d}.jpg"
 
 
 def landmarks_key(video_id: str, track_id: int) -> str:
     """Key of the picture of one face with its 68 landmarks, a PNG; only where it was asked for."""
-    return f"{VIDEOS_PREFIX}{video_id}/faces/{track_id:04d}-landmarks.png"
+    return f"{video_prefix(video_id)}faces/{track_id:04d}-landmarks.png"
 
 
 def heatmaps_prefix(video_id: str) -> str:
     """What the keys of a video's heatmaps begin with."""
-    return f"{VIDEOS_PREFIX}{video_id}/heatmaps/"
+    return f"{video_prefix(video_id)}heatmaps/"
 
 
 def heatmap_key(video_id: str, track_id: int, number: int) -> str:
@@ -61,17 +61,17 @@ def heatmap_key(video_id: str, track_id: int, number: int) -> str:
 
 def result_key(video_id: str) -> str:
     """Key of the verdict, written last of all."""
-    return f"{VIDEOS_PREFIX}{video_id}/result.json"
+    return f"{video_prefix(video_id)}result.json"
 
 
 def failure_key(video_id: str) -> str:
     """Key of the final failure, in the place of a result."""
-    return f"{VIDEOS_PREFIX}{video_id}/failure.json"
+    return f"{video_prefix(video_id)}failure.json"
 
 
 def cancellation_key(video_id: str) -> str:
     """Key of the document that ends a video at its sender's wish; it goes before any outcome."""
-    return f"{VIDEOS_PREFIX}{video_id}/cancelled.json"
+    return f"{video_prefix(video_id)}cancelled.json"
 
 
 def videos_among(keys: Iterable[str]) -> Iterator[tuple[str, bool]]:

@@ -9,7 +9,7 @@ stays without a record, whoever left it there.
 import logging
 
 from unmask_shared.artifacts import record_key, video_prefix
-from unmask_shared.errors import DamagedDocument, ObjectStoreUnavailable
+from unmask_shared.errors import DamagedDocument, ObjectStoreUnavailable, UnmaskError
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document
@@ -50,6 +50,21 @@ def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
         store.delete_prefix(idempotency)  # it holds the record, too
     log.info("video erased", extra={"video_id": video_id})
     return True
+
+
+def discard(store: ObjectStore, video_id: str) -> None:
+    """Erase what was stored of a video that was not accepted in the end.
+
+    What a store that fails keeps of it is erased by the sweeper.
+    """
+    try:
+        store.delete_prefix(video_prefix(video_id))
+    except UnmaskError as error:
+        log.warning(
+            "remains of a video that was not accepted were left: %s",
+            error.detail,
+            extra={"video_id": video_id},
+        )
 
 
 def _idempotency(store: ObjectStore, video_id: str) -> str | None:

@@ -2,11 +2,15 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 from real_services import ServerProcess, free_ports
+
+from unmask_shared.settings import StoreSettings
 
 
 class GatewayProcess(ServerProcess):
@@ -70,3 +74,29 @@ class GatewayProcess(ServerProcess):
             for path in root.rglob("*")
             if path.is_file()
         )
+
+
+@contextmanager
+def running_gateway(
+    folder: Path, *, redis_url: str, **settings: object
+) -> Iterator[GatewayProcess]:
+    """A gateway that answers, killed at the end; see `GatewayProcess` for the arguments."""
+    process = GatewayProcess(folder, redis_url=redis_url, **settings)
+    try:
+        process.run()
+        yield process
+    finally:
+        process.kill()
+
+
+def settings_of(store: StoreSettings) -> dict[str, object]:
+    """What tells a `GatewayProcess` of an object store."""
+    if store.object_store == "local":
+        return {"object_store": "local", "data_dir": store.data_dir}
+    return {
+        "object_store": store.object_store,
+        "s3_endpoint": store.s3_endpoint,
+        "s3_access_key": store.s3_access_key.get_secret_value(),
+        "s3_secret_key": store.s3_secret_key.get_secret_value(),
+        "s3_bucket": store.s3_bucket,
+    }

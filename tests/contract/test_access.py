@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from real_services import ValkeyServer
 
 from unmask_gateway.access.key_store import KeyStore
@@ -26,16 +26,14 @@ PUBLIC = {"/healthz", "/readyz"}
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         access="keys",
         admin_key=ADMIN_KEY,
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway, settings_of
 from real_services import SeaweedServer, ValkeyServer
 
 from unmask_gateway.direct_uploads import DirectUploadService
@@ -28,20 +28,15 @@ UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer, s3_server: SeaweedServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
-        object_store="s3",
-        s3_endpoint=s3_server.endpoint,
-        s3_access_key=s3_server.access_key,
-        s3_secret_key=s3_server.secret_key,
         s3_public_endpoint=f"http://{s3_server.endpoint}",
         direct_upload_part_bytes=PART,
         max_upload_bytes=LIMIT,
-    )
-    process.run()
-    yield process
-    process.kill()
+        **settings_of(s3_server.settings()),
+    ) as process:
+        yield process
 
 
 @pytest.fixture

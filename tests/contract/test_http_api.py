@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from pydantic import SecretStr
 from real_services import ValkeyServer
 
@@ -64,16 +64,14 @@ MULTIPART = {"Content-Type": "multipart/form-data; boundary=B"}
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         max_upload_bytes=LIMIT,
         upload_idle_timeout_s=1,
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway, settings_of
 from real_services import SeaweedServer, ValkeyServer
 
 from unmask_gateway.idempotency import IdempotencyKeys
@@ -29,18 +29,13 @@ def gateway(
     s3_server: SeaweedServer,
     s3_store: ObjectStore,
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=redis_url,
-        object_store="s3",
-        s3_endpoint=s3_server.endpoint,
-        s3_access_key=s3_server.access_key,
-        s3_secret_key=s3_server.secret_key,
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+        **settings_of(s3_server.settings()),
+    ) as process:
+        yield process
 
 
 @pytest.fixture

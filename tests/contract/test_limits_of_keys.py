@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from pydantic import SecretStr
 from real_services import ValkeyServer
 
@@ -27,7 +27,7 @@ REQUESTS, UPLOADS, UNFINISHED = 20, 6, 3
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         access="keys",
@@ -37,10 +37,8 @@ def gateway(
         unfinished_videos_per_key=UNFINISHED,
         stored_bytes_per_key=5 * len(VIDEO) + 2000,
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 def client_of(gateway: GatewayProcess) -> httpx.Client:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from real_services import ValkeyServer
 
 from unmask_shared.artifacts import record_key
@@ -29,12 +29,10 @@ PNG = b"\x89PNG\r\n\x1a\nabc"
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"), redis_url=valkey.url, shutdown_grace_s=1
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture

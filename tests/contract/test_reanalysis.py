@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway, settings_of
 from real_services import SeaweedServer, ValkeyServer
 
 from unmask_shared.artifacts import VIDEOS_PREFIX, record_key, source_key
@@ -37,22 +37,15 @@ def settings(
 def gateway(
     settings: StoreSettings, tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         access="keys",
         admin_key=ADMIN_KEY,
         shutdown_grace_s=1,
-        object_store=settings.object_store,
-        data_dir=settings.data_dir,
-        s3_endpoint=settings.s3_endpoint,
-        s3_access_key=settings.s3_access_key.get_secret_value(),
-        s3_secret_key=settings.s3_secret_key.get_secret_value(),
-        s3_bucket=settings.s3_bucket,
-    )
-    process.run()
-    yield process
-    process.kill()
+        **settings_of(settings),
+    ) as process:
+        yield process
 
 
 @pytest.fixture

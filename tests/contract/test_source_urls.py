@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from file_server import FileServer, file_server, redirects, sends
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from real_services import ValkeyServer
 
 from unmask_shared.artifacts import source_key
@@ -35,17 +35,15 @@ def server() -> Iterator[FileServer]:
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer, server: FileServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         max_upload_bytes=LIMIT,
         source_url_allow_private="true",
         source_url_allowed_ports=f"80,{server.port}",
         source_url_allowed_hosts="127.0.0.1",
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture

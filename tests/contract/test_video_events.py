@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from real_services import ValkeyServer
 from sample_documents import FAILURE, result_of
 
@@ -32,15 +32,13 @@ MOST = 5
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
         max_event_streams=MOST,
         shutdown_grace_s=20,
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from real_services import ValkeyServer
 
 from unmask_shared.artifacts import BoundingBox, Coverage, VideoInfo, heatmap_key, thumbnail_key
@@ -39,12 +39,10 @@ JPEG, WEBP = b"\xff\xd8\xff picture", b"RIFF\0\0\0\0WEBP picture"
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"), redis_url=valkey.url, shutdown_grace_s=1
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 @pytest.fixture

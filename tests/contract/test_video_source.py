@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway, settings_of
 from real_services import SeaweedServer, ValkeyServer
 
 from unmask_shared.artifacts import source_key
@@ -20,20 +20,13 @@ UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer, s3_server: SeaweedServer
 ) -> Iterator[GatewayProcess]:
-    settings = s3_server.settings()
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=valkey.url,
-        object_store="s3",
-        s3_endpoint=settings.s3_endpoint,
-        s3_bucket=settings.s3_bucket,
-        s3_access_key=settings.s3_access_key.get_secret_value(),
-        s3_secret_key=settings.s3_secret_key.get_secret_value(),
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+        **settings_of(s3_server.settings()),
+    ) as process:
+        yield process
 
 
 @pytest.fixture

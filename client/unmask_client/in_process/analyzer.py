@@ -25,7 +25,7 @@ from unmask_client.models import (
 from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
-from unmask_shared.artifacts import FacesManifest, TrackManifest, crops_key, thumbnail_key
+from unmask_shared.artifacts import TrackManifest, crops_key, thumbnail_key
 from unmask_shared.closing import Closing
 from unmask_shared.errors import (
     DependencyUnavailable,
@@ -38,7 +38,7 @@ from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier, best_device
 from unmask_shared.sandbox.errors import SandboxFailure
 from unmask_shared.videos import Failure as ServerFailure
-from unmask_shared.vision.pipeline import FaceTracks, VisionSettings
+from unmask_shared.vision.pipeline import FaceTracks
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 # Finding faces and classifying them take about as long.
@@ -183,7 +183,15 @@ class FileAnalyzer(Closing):
         self._faces.close()
 
     def _judge(self, found: FaceTracks, on_progress: Callable[[float], None]) -> Result:
-        manifest = _manifest_of(found, found.settings)
+        manifest = found.manifest(
+            TrackManifest(
+                track_id=track.track_id,
+                crops=crops_key(_NO_ID, track.track_id),
+                thumbnail=thumbnail_key(_NO_ID, track.track_id),
+                frames=track.frames,
+            )
+            for track in found.tracks
+        )
         card = self._classifier.card
         if not can_judge(manifest, card):
             return Result.model_validate(unjudged(manifest).model_dump(mode="json"))
@@ -220,26 +228,3 @@ def _source_of(file: Path) -> Source:
             return Source(filename=file.name, bytes=content.tell(), sha256=digest)
     except OSError as error:
         raise InvalidArgument(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def _manifest_of(found: FaceTracks, settings: VisionSettings) -> FacesManifest:
-    return FacesManifest(
-        video=found.video,
-        face_mode=settings.face_mode,
-        detector=settings.detector,
-        crop_size=settings.crop_size,
-        crop_margin=settings.crop_margin,
-        clip_length=settings.clip_length,
-        frame_step=found.frame_step,
-        coverage=found.coverage,
-        faceless_frames=found.faceless_frames,
-        tracks=tuple(
-            TrackManifest(
-                track_id=track.track_id,
-                crops=crops_key(_NO_ID, track.track_id),
-                thumbnail=thumbnail_key(_NO_ID, track.track_id),
-                frames=track.frames,
-            )
-            for track in found.tracks
-        ),
-    )

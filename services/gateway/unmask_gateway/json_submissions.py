@@ -1,18 +1,23 @@
 """Videos that a JSON document names instead of holding them."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final, Self
 
 from anyio import to_thread
 from pydantic import Field, ValidationError, model_validator
 
 from unmask_gateway.access.caller import Caller
-from unmask_gateway.direct_uploads import UPLOAD_ID_PATTERN, DirectUploadService
+from unmask_gateway.direct_uploads import (
+    UPLOAD_ID_PATTERN,
+    DirectUpload,
+    DirectUploadService,
+)
 from unmask_gateway.idempotency import fingerprint_of
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.fetching import FileFetch
 from unmask_gateway.outbound.rules import MAX_URL_LENGTH
+from unmask_gateway.pipe import UploadPipe
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import Accepted, IncomingUpload, UploadReceiver
 from unmask_shared.errors import InvalidOption, InvalidRequest, UnmaskError
@@ -83,6 +88,9 @@ class VideoSubmission(AnalysisOptions):
             raise kind(f"`{where}`: {fault['msg']}.") from error
 
 
+_Describe = Callable[[FileFetch | DirectUpload, UploadPipe], IncomingUpload]
+
+
 class JsonSubmissions:
     """Accepts videos that JSON documents name."""
 
@@ -135,46 +143,36 @@ class JsonSubmissions:
         )
         if earlier is not None:
             return earlier
-        if wanted.upload_id is not None:
-            return await self._use_upload(wanted.upload_id, wanted, caller, idempotency_key)
-        return await self._fetch(wanted.source_url or "", wanted, caller, idempotency_key)
 
-    async def _fetch(
-        self, url: str, wanted: VideoSubmission, caller: Caller, idempotency_key: str | None
-    ) -> Accepted:
+        def described(file: FileFetch | DirectUpload, pipe: UploadPipe) -> IncomingUpload:
+            return IncomingUpload(
+                filename=file.filename,
+                content_type=file.content_type,
+                stream=pipe,
+                options=lambda: options,
+                owner=caller.key_id,
+                idempotency_key=idempotency_key,
+                origin=wanted.origin,
+            )
+
+        if wanted.upload_id is not None:
+            return await self._use_upload(wanted.upload_id, caller, described)
+        return await self._fetch(wanted.source_url or "", described)
+
+    async def _fetch(self, url: str, described: _Describe) -> Accepted:
         fetch = FileFetch(
             url, client=self._client, max_bytes=self._max_bytes, timeout_s=self._timeout_s
         )
         return await self._receiver.receive_file(
-            fetch.chunks(),
-            lambda pipe: IncomingUpload(
-                filename=fetch.filename,
-                content_type=fetch.content_type,
-                stream=pipe,
-                options=lambda: wanted.options,
-                owner=caller.key_id,
-                idempotency_key=idempotency_key,
-                origin=wanted.origin,
-            ),
+            fetch.chunks(), lambda pipe: described(fetch, pipe)
         )
 
-    async def _use_upload(
-        self, upload_id: str, wanted: VideoSubmission, caller: Caller, idempotency_key: str | None
-    ) -> Accepted:
+    async def _use_upload(self, upload_id: str, caller: Caller, described: _Describe) -> Accepted:
         upload = await to_thread.run_sync(
             lambda: self._uploads.find(upload_id, caller.key_id, sees_all=caller.sees_all)
         )
         accepted = await self._receiver.receive_file(
-            self._uploads.chunks(upload),
-            lambda pipe: IncomingUpload(
-                filename=upload.filename,
-                content_type=upload.content_type,
-                stream=pipe,
-                options=lambda: wanted.options,
-                owner=caller.key_id,
-                idempotency_key=idempotency_key,
-                origin=wanted.origin,
-            ),
+            self._uploads.chunks(upload), lambda pipe: described(upload, pipe)
         )
         try:
             await to_thread.run_sync(self._uploads.erase, upload_id)

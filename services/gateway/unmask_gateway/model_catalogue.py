@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import DamagedModel, ModelNotFound, ObjectNotFound
+from unmask_shared.model_files import content_type_of
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import VersionManifest
 from unmask_shared.videos import ModelRef
@@ -19,7 +20,7 @@ from unmask_shared.videos import ModelRef
 CARD_FILE: Final = "card.json"
 FIGURES_FOLDER: Final = "figures"
 # Vector graphics could carry scripts.
-PICTURE_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg"}
+PICTURE_SUFFIXES: Final = frozenset({".png", ".jpg"})
 _MOST_CACHED: Final = 256
 
 
@@ -97,7 +98,7 @@ class PublishedCard:
             str(path.relative_to(FIGURES_FOLDER))
             for path in paths
             if path.is_relative_to(FIGURES_FOLDER)
-            and path.suffix in PICTURE_TYPES
+            and path.suffix in PICTURE_SUFFIXES
             and str(path) in self.manifest.files
         )
 
@@ -164,7 +165,7 @@ class ModelCatalogue:
         if file not in self.find(name, version).figures:
             raise ObjectNotFound(f"{name} {version} has no figure {file[:255]!r}.")
         data = self._registry.read(name, version, f"{FIGURES_FOLDER}/{file}")
-        return data, PICTURE_TYPES[PurePosixPath(file).suffix]
+        return data, content_type_of(file)
 
     def _read(self, name: str, version: str) -> PublishedCard:
         manifest = self._registry.manifest(name, version)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import uuid_utils
 
 from unmask_gateway.model_choice import ModelChoice
-from unmask_shared.artifacts import VIDEOS_PREFIX, record_key, source_key
-from unmask_shared.errors import ObjectNotFound, UnmaskError, VideoNotFound
+from unmask_shared.artifacts import record_key, source_key
+from unmask_shared.erasure import discard
+from unmask_shared.errors import ObjectNotFound, VideoNotFound
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import write_document
 from unmask_shared.videos import AnalysisOptions, VideoRecord
@@ -51,15 +52,7 @@ class Reanalysis:
         except ObjectNotFound as error:
             raise VideoNotFound(f"The file of the video {original.id} was erased.") from error
         except BaseException:
-            self._erase(video_id)
+            discard(self._store, video_id)
             raise
         log.info("video accepted", extra={"video_id": video_id, "analysis_of": original.id})
         return record
-
-    def _erase(self, video_id: str) -> None:
-        try:
-            self._store.delete_prefix(f"{VIDEOS_PREFIX}{video_id}/")
-        except UnmaskError as error:
-            log.warning(
-                "remains of a copy were left: %s", error.detail, extra={"video_id": video_id}
-            )

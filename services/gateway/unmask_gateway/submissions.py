@@ -11,7 +11,8 @@ from celery import Celery
 from unmask_gateway.idempotency import BoundKey, IdempotencyKeys, fingerprint_of
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.uploads import Accepted, IncomingUpload
-from unmask_shared.artifacts import VIDEOS_PREFIX, record_key, source_key
+from unmask_shared.artifacts import record_key, source_key
+from unmask_shared.erasure import discard
 from unmask_shared.errors import (
     DependencyUnavailable,
     IdempotencyKeyReused,
@@ -84,13 +85,13 @@ class Submissions:
             )
             upload.stream.raise_if_aborted()
         except BaseException:
-            self._erase(video_id)
+            discard(self._store, video_id)
             raise
         # If this fails nothing is erased: the key may be bound all the same. The next try goes on
         # from here, or the sweeper erases what is left.
         bound = self._keys.bind(key, _fingerprint(upload), record) if key else None
         if bound:  # by the same request, which came twice and was faster the other time
-            self._erase(video_id)
+            discard(self._store, video_id)
             return self._replay(bound, _fingerprint(upload))
         self._accept(record)
         return Accepted(record=record)
@@ -115,7 +116,7 @@ class Submissions:
         except UnmaskError:
             # The next try with the same key goes on from here.
             if record.idempotency is None:
-                self._erase(record.id)
+                discard(self._store, record.id)
             raise
         log.info("video accepted", extra={"video_id": record.id, "bytes": record.upload.bytes})
 
@@ -157,16 +158,6 @@ class Submissions:
     def _announce(self, record: VideoRecord) -> None:
         self._jobs.accept(record)
         enqueue(self._celery, self._jobs, record.id)
-
-    def _erase(self, video_id: str) -> None:
-        try:
-            self._store.delete_prefix(f"{VIDEOS_PREFIX}{video_id}/")
-        except UnmaskError as error:
-            log.warning(
-                "remains of a broken upload were left: %s",
-                error.detail,
-                extra={"video_id": video_id},
-            )
 
 
 def _fingerprint(upload: IncomingUpload) -> str:

@@ -110,18 +110,7 @@ class FaceExtraction:
         write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
 
     def _store_faces(self, video_id: str, faces: FaceTracks) -> FacesManifest:
-        return FacesManifest(
-            video=faces.video,
-            face_mode=faces.settings.face_mode,
-            detector=faces.settings.detector,
-            crop_size=faces.settings.crop_size,
-            crop_margin=faces.settings.crop_margin,
-            clip_length=faces.settings.clip_length,
-            frame_step=faces.frame_step,
-            coverage=faces.coverage,
-            faceless_frames=faces.faceless_frames,
-            tracks=tuple(self._store_track(video_id, track) for track in faces.tracks),
-        )
+        return faces.manifest(self._store_track(video_id, track) for track in faces.tracks)
 
     def _store_track(self, video_id: str, track: FaceTrack) -> TrackManifest:
         crops = crops_key(video_id, track.track_id)

@@ -3,14 +3,21 @@
 Training and serving both use it, so a model meets the same crops in both.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from unmask_shared.artifacts import Coverage, FaceMode, SamplingPolicy, VideoInfo
+from unmask_shared.artifacts import (
+    Coverage,
+    FaceMode,
+    FacesManifest,
+    SamplingPolicy,
+    TrackManifest,
+    VideoInfo,
+)
 from unmask_shared.vision.face_track import FaceTrack
 from unmask_shared.vision.faces import DetectorName, FaceDetector, make_detector
 from unmask_shared.vision.frames import DecodedFrame, FrameReader
@@ -135,6 +142,25 @@ class FaceTracks:
     faceless_frames: tuple[int, ...]
     settings: VisionSettings
     tracks: tuple[FaceTrack, ...]
+
+    def manifest(self, tracks: Iterable[TrackManifest]) -> FacesManifest:
+        """What is written down of the faces.
+
+        Args:
+            tracks: Of each of them where its pictures are, in their order.
+        """
+        return FacesManifest(
+            video=self.video,
+            face_mode=self.settings.face_mode,
+            detector=self.settings.detector,
+            crop_size=self.settings.crop_size,
+            crop_margin=self.settings.crop_margin,
+            clip_length=self.settings.clip_length,
+            frame_step=self.frame_step,
+            coverage=self.coverage,
+            faceless_frames=self.faceless_frames,
+            tracks=tuple(tracks),
+        )
 
 
 def _ignore(_fraction: float) -> None:

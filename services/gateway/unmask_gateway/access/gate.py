@@ -20,6 +20,7 @@ from unmask_gateway.access.owners import VideoOwners
 from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.access.rate_limits import Counted, LimitState, RateLimits
 from unmask_gateway.access.settings import AccessSettings
+from unmask_gateway.request_headers import content_length
 
 SECURITY_SCHEME: Final = "api_key"
 # A name that no stored key can have: theirs are hexadecimal.
@@ -159,11 +160,11 @@ async def admit_upload(request: Request, caller: CurrentCaller) -> None:
     gate: Gate = request.app.state.gate
     if gate.is_open or request.method != "POST":
         return
-    length = request.headers.get("content-length", "")
+    length = content_length(request)
     await to_thread.run_sync(
         lambda: gate.admit_upload(
             caller,
-            content_length=int(length) if length.isascii() and length.isdecimal() else 1,
+            content_length=1 if length is None else length,
             limits=request.state.limits,
         )
     )

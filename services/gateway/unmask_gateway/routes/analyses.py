@@ -2,14 +2,16 @@
 
 from typing import Annotated, Any, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Body, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.problems import document_errors
 from unmask_gateway.reanalysis import Reanalysis
+from unmask_gateway.routes.accepted import queue_and_answer
 from unmask_gateway.routes.parameters import VideoId
-from unmask_gateway.routes.polling import RETRY_AFTER, tell_pollers
+from unmask_gateway.routes.polling import RETRY_AFTER
 from unmask_gateway.schemas import EXAMPLE_ID, QUEUED_EXAMPLE, Video
 from unmask_gateway.submissions import Submissions
 from unmask_shared.artifacts import FaceMode
@@ -22,7 +24,7 @@ from unmask_shared.errors import (
     UnmaskError,
     VideoNotFound,
 )
-from unmask_shared.videos import MAX_MODEL_LENGTH, MODEL_PATTERN, AnalysisOptions
+from unmask_shared.videos import MAX_MODEL_LENGTH, MODEL_PATTERN, AnalysisOptions, VideoRecord
 
 _AS_BEFORE: Final = "As POST /videos takes it; by default as for the video before."
 _EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
@@ -92,7 +94,7 @@ def make_analyses_router(
             ),
         },
     )
-    def analyse_again(
+    async def analyse_again(
         video_id: VideoId, wanted: Annotated[NewAnalysis, Body()], response: Response
     ) -> Video:
         """Judge the file of a video once more, with another model or with other options.
@@ -100,11 +102,11 @@ def make_analyses_router(
         The outcome of the video stays as it is. The new one has its own, names the other in
         `analysis_of`, belongs to the same key, and has to be erased for itself.
         """
-        original = lookup.find(video_id).record
-        record = reanalysis.begin(original, wanted.options(original.options))
-        submissions.announce(record)
-        response.headers["Location"] = f"/videos/{record.id}"
-        tell_pollers(response, again=True)
-        return Video.just_accepted(record)
+
+        def begin() -> VideoRecord:
+            original = lookup.find(video_id).record
+            return reanalysis.begin(original, wanted.options(original.options))
+
+        return await queue_and_answer(await to_thread.run_sync(begin), submissions, response)
 
     return router

@@ -1,9 +1,7 @@
 """Sending videos in."""
 
-import logging
 from typing import Annotated, Any, Final
 
-import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Header, Request, Response, status
 
@@ -13,6 +11,8 @@ from unmask_gateway.json_submissions import JsonSubmissions, describe_json_body,
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
 from unmask_gateway.problems import document_errors
+from unmask_gateway.request_headers import content_length
+from unmask_gateway.routes.accepted import queue_and_answer
 from unmask_gateway.routes.polling import RETRY_AFTER, tell_pollers
 from unmask_gateway.schemas import QUEUED_EXAMPLE, Video
 from unmask_gateway.submissions import Submissions
@@ -40,11 +40,6 @@ from unmask_shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-
-log = logging.getLogger(__name__)
-
-# An accepted video is safe; its queueing may go on after the answer.
-_ANNOUNCE_PATIENCE_S: Final = 3.0
 
 _UPLOAD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -162,7 +157,7 @@ def make_submissions_router(
             accepted = await receiver.receive(
                 request.stream(),
                 content_type=content_type,
-                content_length=_content_length(request),
+                content_length=content_length(request),
                 owner=caller.key_id,
                 idempotency_key=idempotency_key,
             )
@@ -170,22 +165,12 @@ def make_submissions_router(
 
     async def answer(accepted: Accepted, response: Response) -> Video:
         record = accepted.record
+        if not accepted.is_replay:
+            return await queue_and_answer(record, submissions, response)
+        video = Video.of(await to_thread.run_sync(lookup.find, record.id))
         response.headers["Location"] = f"/videos/{record.id}"
-        if accepted.is_replay:
-            response.headers["Idempotency-Replayed"] = "true"
-            video = Video.of(await to_thread.run_sync(lookup.find, record.id))
-            tell_pollers(response, again=not video.status.is_final)
-            return video
-        with anyio.move_on_after(_ANNOUNCE_PATIENCE_S) as patience:
-            await to_thread.run_sync(submissions.announce, record, abandon_on_cancel=True)
-        if patience.cancelled_caught:
-            log.warning("queueing takes long", extra={"video_id": record.id})
-        tell_pollers(response, again=True)
-        return Video.just_accepted(record)
+        response.headers["Idempotency-Replayed"] = "true"
+        tell_pollers(response, again=not video.status.is_final)
+        return video
 
     return router
-
-
-def _content_length(request: Request) -> int | None:
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdecimal() else None

@@ -29,6 +29,7 @@ from unmask_trainer.forgeries.geometry import (
     CENTER_Y,
     Matrix,
     Points,
+    about,
     compose,
     face_coordinates,
     inverse,
@@ -126,11 +127,9 @@ class AlteredCopy:
     def _move(self, patch: FacePatch, wander: Points) -> Pixels:
         """Shift, scale, turn and bend the content about the middle of the face."""
         recipe = self._recipe
-        cosine, sine = np.cos(recipe.turn) * recipe.scale, np.sin(recipe.turn) * recipe.scale
-        pivot = np.array([0, CENTER_Y])
-        linear = np.array([[cosine, -sine], [sine, cosine]])
-        offset = pivot - linear @ pivot + np.array(recipe.shift) + wander
-        in_face = np.column_stack([linear, offset])
+        middle = np.array([0, CENTER_Y])
+        in_face = about(middle, scale=recipe.scale, turn=recipe.turn, shift=recipe.shift)
+        in_face[:, 2] += wander
         if not recipe.bend:
             forwards = compose(patch.pose, compose(in_face, inverse(patch.pose)))
             size = (patch.size[1], patch.size[0])

@@ -16,6 +16,7 @@ from unmask_trainer.forgeries.geometry import (
     Matrix,
     Outline,
     Region,
+    about,
     compose,
     inverse,
     soft_mask,
@@ -48,12 +49,12 @@ class Flicker:
 
     def render(self, step: int, patch: FacePatch) -> Blend:
         """Forge the patch of one frame."""
-        cosine, sine = (
-            self._scale[step] * function(self._turn[step]) for function in (np.cos, np.sin)
+        in_face = about(
+            np.array([0, CENTER_Y]),
+            scale=self._scale[step],
+            turn=self._turn[step],
+            shift=self._shift[step],
         )
-        middle = np.array([0, CENTER_Y])
-        linear = np.array([[cosine, -sine], [sine, cosine]])
-        in_face = np.column_stack([linear, middle - linear @ middle + self._shift[step]])
         content = cv2.warpAffine(
             patch.pixels,
             compose(patch.pose, compose(in_face, inverse(patch.pose))),

@@ -85,6 +85,22 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
     return np.column_stack([linear, outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 
+def about(
+    pivot: Points, *, scale: float, turn: float, shift: Points | tuple[float, float]
+) -> Matrix:
+    """The similarity (2, 3) that scales and turns about a point (2,), then shifts.
+
+    Args:
+        pivot: Stays where it is but for the shift.
+        scale: Factor.
+        turn: In radians.
+        shift: (2,) in the same unit as the pivot.
+    """
+    cosine, sine = np.cos(turn) * scale, np.sin(turn) * scale
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    return np.column_stack([linear, pivot - linear @ pivot + np.array(shift)])
+
+
 def inverse(matrix: Matrix) -> Matrix:
     """The inverse of an affine map (2, 3)."""
     linear = np.linalg.inv(matrix[:, :2])
