@@ -85,6 +85,19 @@ def videos_among(keys: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield video_id, record_key(video_id) in set(own)
 
 
+def webhook_log_key(video_id: str) -> str:
+    """Key of the message about a video's end, with the attempts to deliver it."""
+    return f"{VIDEOS_PREFIX}{video_id}/webhook.json"
+
+
+WEBHOOKS_PREFIX = "webhooks/"
+
+
+def webhook_key(video_id: str) -> str:
+    """Key of what says that a message is due when the video has ended; it holds nothing."""
+    return f"{WEBHOOKS_PREFIX}{video_id}"
+
+
 UPLOADS_PREFIX = "uploads/"
 
 

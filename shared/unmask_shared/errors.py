@@ -258,6 +258,15 @@ class DirectUploadsOff(UnmaskError):
     )
 
 
+class WebhooksOff(UnmaskError):
+    """This installation sends no webhooks."""
+
+    code = "webhooks_off"
+    http_status = 409
+    title = "This installation sends no webhooks"
+    action = "Poll GET /videos/{video_id}, or ask the operator to set UNMASK_WEBHOOK_SECRET."
+
+
 class UploadNotFound(UnmaskError):
     """No direct upload has this id, or its time is over."""
 

@@ -148,6 +148,9 @@ class VideoRecord(_Document):
         str | None,
         Field(description="Object key of what says that an Idempotency-Key stands for it."),
     ] = None
+    webhook_url: Annotated[
+        str | None, Field(description="Where a message is sent when it has ended.")
+    ] = None
     model: Annotated[
         ModelRef | None,
         Field(

@@ -547,6 +547,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}/faces/{track_id}/landmarks",
         "/videos/{video_id}/heatmaps/{track_id}/{number}",
         "/videos/{video_id}/analyses",
+        "/videos/{video_id}/webhooks",
         "/uploads",
         "/uploads/{upload_id}",
         "/models",
@@ -601,7 +602,8 @@ def test_the_page_offers_every_option_that_the_description_knows(client: httpx.C
     upload = client.get("/openapi.json").json()["paths"]["/videos"]["post"]["requestBody"]
     described = upload["content"]["multipart/form-data"]["schema"]["properties"]
     offered = re.findall(r'<input[^>]*\bname="(\w+)"[^>]*\bvalue="(\w+)"', client.get("/").text)
-    # Which model judges is a choice for programs; people get the one that is active.
-    assert {name for name, _ in offered} == described.keys() - {"file", "model"}
+    # Which model judges is a choice for programs; people get the one that is active. People look at
+    # the page, and programs wait for webhooks.
+    assert {name for name, _ in offered} == described.keys() - {"file", "model", "webhook_url"}
     for name, value in offered:
         assert value in described[name].get("enum", ["true", "false"])

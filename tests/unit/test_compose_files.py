@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from unmask_gateway.access.settings import KeySettings, LimitSettings
 from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
+from unmask_gateway.webhooks.settings import WebhookSettings
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_shared.access_policy import AccessPolicy
@@ -41,6 +42,7 @@ SETTINGS = (
     AccessPolicy,
     KeySettings,
     SourceUrlSettings,
+    WebhookSettings,
     LimitSettings,
     PreprocessorSettings,
     InferenceSettings,

@@ -41,10 +41,14 @@ from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.submissions import make_submissions_router
 from unmask_gateway.routes.uploads import make_uploads_router
 from unmask_gateway.routes.videos import make_videos_router
+from unmask_gateway.routes.webhooks import make_webhooks_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
 from unmask_gateway.watching import VideoWatcher
+from unmask_gateway.webhooks.dispatcher import make_dispatcher
+from unmask_gateway.webhooks.settings import WebhookSettings
+from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
@@ -72,6 +76,7 @@ def make_app(
     access: AccessSettings,
     source_urls: SourceUrlSettings,
     direct: DirectUploads | None,
+    webhook_settings: WebhookSettings,
 ) -> FastAPI:
     """Build the application; nothing is contacted before it starts.
 
@@ -84,11 +89,18 @@ def make_app(
         access: Who may do what, and how often.
         source_urls: Which URLs files are fetched from.
         direct: Lets clients send files straight to the store, where they reach it.
+        webhook_settings: Whom outcomes are sent to, and the secret that signs them.
     """
     registry = ModelRegistry(store)
     choice = ModelChoice(registry)
     catalogue = ModelCatalogue(registry)
-    submissions = Submissions(store=store, jobs=jobs, celery=celery, models=choice)
+    submissions = Submissions(
+        store=store,
+        jobs=jobs,
+        celery=celery,
+        models=choice,
+        webhooks=WebhookTargets(store, webhook_settings),
+    )
     receiver = UploadReceiver(submissions.keep, settings)
     uploads = DirectUploadService(
         store=store,
@@ -109,6 +121,7 @@ def make_app(
         ],
     )
     lookup = VideoLookup(store=store, jobs=jobs)
+    webhooks = make_dispatcher(store=store, jobs=jobs, lookup=lookup, settings=webhook_settings)
     watcher = VideoWatcher(jobs=jobs, lookup=lookup, most=settings.max_event_streams)
     sweeper = Sweeper(
         store=store,
@@ -122,7 +135,11 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with running_in_background(
-            store=store, submissions=submissions, sweeper=sweeper, housekeeper=housekeeper
+            store=store,
+            submissions=submissions,
+            sweeper=sweeper,
+            housekeeper=housekeeper,
+            webhooks=webhooks,
         ):
             yield
             # The server has broken off what was still arriving; the threads die with the process.
@@ -171,6 +188,7 @@ def make_app(
         responses=document_errors(*UPLOAD_REFUSALS),
     )
     app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
+    app.include_router(make_webhooks_router(store=store, lookup=lookup), dependencies=guarded)
     app.include_router(
         make_management_router(
             store=store,

@@ -9,6 +9,7 @@ from unmask_gateway.access.settings import AccessSettings
 from unmask_gateway.app import make_app
 from unmask_gateway.outbound.settings import SourceUrlSettings
 from unmask_gateway.settings import GatewaySettings
+from unmask_gateway.webhooks.settings import WebhookSettings
 from unmask_shared.broker import make_celery
 from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
@@ -37,4 +38,5 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
         access=access,
         source_urls=SourceUrlSettings(),
         direct=make_direct_uploads(store_settings),
+        webhook_settings=WebhookSettings(),
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from unmask_gateway.housekeeping import Housekeeper
 from unmask_gateway.submissions import Submissions
+from unmask_gateway.webhooks.dispatcher import WebhookDispatcher
 from unmask_shared.errors import DependencyUnavailable
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.sweeper import Sweeper
@@ -21,21 +22,29 @@ _STOP_PATIENCE_S: Final = 1.0
 
 @contextmanager
 def running_in_background(
-    *, store: ObjectStore, submissions: Submissions, sweeper: Sweeper, housekeeper: Housekeeper
+    *,
+    store: ObjectStore,
+    submissions: Submissions,
+    sweeper: Sweeper,
+    housekeeper: Housekeeper,
+    webhooks: WebhookDispatcher | None,
 ) -> Iterator[None]:
-    """Prepare the store, queue late videos, sweep lost ones and keep house while the body runs.
+    """Prepare the store, queue late videos, sweep lost ones, send webhooks and keep house.
 
     None of it holds up the start: what they need may come up later than the gateway.
     """
     stop = threading.Event()
+    works: dict[str, Callable[[threading.Event], None]] = {
+        "prepare-store": lambda stop: _prepare(store, stop),
+        "announcer": lambda stop: _announce_late(submissions, stop),
+        "sweeper": lambda stop: _keep_running(sweeper.run, stop),
+        "housekeeper": lambda stop: _keep_running(housekeeper.run, stop),
+    }
+    if webhooks is not None:
+        works["webhooks"] = lambda stop: _keep_running(webhooks.run, stop)
     threads = [
         threading.Thread(target=work, args=(stop,), name=name, daemon=True)
-        for name, work in (
-            ("prepare-store", lambda stop: _prepare(store, stop)),
-            ("announcer", lambda stop: _announce_late(submissions, stop)),
-            ("sweeper", lambda stop: _keep_running(sweeper.run, stop)),
-            ("housekeeper", lambda stop: _keep_running(housekeeper.run, stop)),
-        )
+        for name, work in works.items()
     ]
     for thread in threads:
         thread.start()

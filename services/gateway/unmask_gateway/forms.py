@@ -8,9 +8,16 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from unmask_gateway.options import OPTION_FIELDS, OptionFields
-from unmask_shared.errors import MalformedUpload, UnsupportedContentType, UploadTooLarge
+from unmask_gateway.outbound.rules import MAX_URL_LENGTH
+from unmask_shared.errors import (
+    InvalidOption,
+    MalformedUpload,
+    UnsupportedContentType,
+    UploadTooLarge,
+)
 
 FILE_FIELD: Final = "file"
+WEBHOOK_FIELD: Final = "webhook_url"
 # Everything that is not the file itself: boundaries, headers, other fields.
 MAX_FORM_BYTES: Final = 64 * 1024
 _MAX_PARTS: Final = 16
@@ -27,6 +34,7 @@ _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 class _Part(Enum):
     FILE = auto()
     OPTION = auto()
+    WEBHOOK = auto()
     OTHER = auto()
 
 
@@ -42,6 +50,7 @@ class FileForm:
         has_file: Whether the file's part has begun.
         is_complete: Whether the closing boundary has been seen.
         options: What the form asks for; whole once the form is.
+        webhook_url: Where the outcome is to be sent, if anywhere; known once the form is whole.
     """
 
     def __init__(self, content_type_header: str | None, *, max_file_bytes: int) -> None:
@@ -60,6 +69,8 @@ class FileForm:
         self.has_file = False
         self.is_complete = False
         self.options = OptionFields()
+        self.webhook_url: str | None = None
+        self._webhook = bytearray()
         self._max_file_bytes = max_file_bytes
         self._file_bytes = 0
         self._body_bytes = 0
@@ -122,6 +133,8 @@ class FileForm:
         if name in OPTION_FIELDS:
             self._part = _Part.OPTION
             self.options.begin(name)
+        elif name == WEBHOOK_FIELD:
+            self._part = _Part.WEBHOOK
         elif name == FILE_FIELD:
             self._part = _Part.FILE
             self._begin_file(parameters.get(b"filename", b""))
@@ -136,17 +149,30 @@ class FileForm:
         self.content_type = clean_content_type(self._headers.get(b"content-type", b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Keep what belongs to the file or to an option, drop the rest."""
+        """Keep what belongs to the file or to a text field, drop the rest."""
         if self._part is _Part.FILE:
             self._file_data.append(data[start:end])
             self._file_bytes += end - start
         elif self._part is _Part.OPTION:
             self.options.feed(data[start:end])
+        elif self._part is _Part.WEBHOOK:
+            self._webhook += data[start:end]
+            if len(self._webhook) > MAX_URL_LENGTH:
+                raise InvalidOption(f"`{WEBHOOK_FIELD}` has over {MAX_URL_LENGTH} bytes.")
 
     def on_part_end(self) -> None:
-        """Check an option that is whole."""
+        """Check a text field that is whole."""
         if self._part is _Part.OPTION:
             self.options.end()
+        elif self._part is _Part.WEBHOOK:
+            self._take_webhook()
+
+    def _take_webhook(self) -> None:
+        if self.webhook_url is not None:
+            raise InvalidOption(f"The form has more than one field named `{WEBHOOK_FIELD}`.")
+        # A form sends what nobody filled in.
+        self.webhook_url = self._webhook.decode(errors="replace") or None
+        self._webhook.clear()
 
     def on_end(self) -> None:
         """Note the closing boundary."""

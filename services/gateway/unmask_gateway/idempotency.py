@@ -76,7 +76,13 @@ class IdempotencyKeys:
         return len(expired)
 
 
-def fingerprint_of(source: str, options: AnalysisOptions, *, filename: str | None = None) -> str:
+def fingerprint_of(
+    source: str,
+    options: AnalysisOptions,
+    *,
+    filename: str | None = None,
+    webhook_url: str | None = None,
+) -> str:
     """Hash of what tells one request from others.
 
     Args:
@@ -84,10 +90,12 @@ def fingerprint_of(source: str, options: AnalysisOptions, *, filename: str | Non
         options: What is asked for; defaults count like options that were not sent, so that an
             upgrade that brings a new one does not make a repeated request another one.
         filename: What the client calls the file.
+        webhook_url: Where the outcome is to be sent.
     """
     asked = {
         "source": source,
         "filename": filename,
+        "webhook_url": webhook_url,
         "options": options.model_dump(mode="json", exclude_defaults=True),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from unmask_gateway.direct_uploads import (
     DirectUpload,
     DirectUploadService,
 )
+from unmask_gateway.forms import WEBHOOK_FIELD
 from unmask_gateway.idempotency import fingerprint_of
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.fetching import FileFetch
@@ -26,6 +27,15 @@ from unmask_shared.videos import AnalysisOptions
 log = logging.getLogger(__name__)
 
 _MAX_BODY_BYTES: Final = 64 * 1024
+
+
+WEBHOOK_URL: Final[Any] = Field(
+    max_length=MAX_URL_LENGTH,
+    description="An http or https URL to which a signed message is sent when the video has ended, "
+    "after https://www.standardwebhooks.com; GET /videos/{video_id}/webhooks tells what became of "
+    "it.",
+    examples=["https://example.com/hooks/unmask"],
+)
 
 
 class VideoSubmission(AnalysisOptions):
@@ -49,6 +59,8 @@ class VideoSubmission(AnalysisOptions):
             examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
         ),
     ] = None
+
+    webhook_url: Annotated[str | None, WEBHOOK_URL] = None
 
     @model_validator(mode="after")
     def _names_one_file(self) -> Self:
@@ -139,7 +151,7 @@ class JsonSubmissions:
             self._submissions.find_earlier,
             idempotency_key,
             caller.key_id,
-            fingerprint_of(wanted.origin, options),
+            fingerprint_of(wanted.origin, options, webhook_url=wanted.webhook_url),
         )
         if earlier is not None:
             return earlier
@@ -153,6 +165,7 @@ class JsonSubmissions:
                 owner=caller.key_id,
                 idempotency_key=idempotency_key,
                 origin=wanted.origin,
+                webhook_url=lambda: wanted.webhook_url,
             )
 
         if wanted.upload_id is not None:
@@ -184,6 +197,14 @@ class JsonSubmissions:
 def describe_json_body() -> dict[str, Any]:
     """The body for the API's description, as the value of `application/json`."""
     return {"schema": VideoSubmission.model_json_schema()}
+
+
+def describe_webhook_field() -> dict[str, Any]:
+    """The field of a form that has the same meaning."""
+    described = VideoSubmission.model_json_schema()["properties"]["webhook_url"]
+    # A form has no null: a field is left out.
+    of_text, _ = described.pop("anyOf")
+    return {WEBHOOK_FIELD: described | of_text}
 
 
 def is_json(content_type: str | None) -> bool:

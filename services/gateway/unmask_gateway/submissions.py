@@ -11,6 +11,7 @@ from celery import Celery
 from unmask_gateway.idempotency import BoundKey, IdempotencyKeys, fingerprint_of
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.uploads import Accepted, IncomingUpload
+from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.artifacts import record_key, source_key
 from unmask_shared.erasure import discard
 from unmask_shared.errors import (
@@ -34,9 +35,16 @@ class Submissions:
     """Accepts videos; safe to use from several threads."""
 
     def __init__(
-        self, *, store: ObjectStore, jobs: RedisJobStore, celery: Celery, models: ModelChoice
+        self,
+        *,
+        store: ObjectStore,
+        jobs: RedisJobStore,
+        celery: Celery,
+        models: ModelChoice,
+        webhooks: WebhookTargets,
     ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._models = models
         self._keys = IdempotencyKeys(store)
         self._jobs = jobs
@@ -54,6 +62,8 @@ class Submissions:
             IdempotencyKeySpent: The video of its key was deleted.
             UnknownModel: It chooses a model that is not published.
             ModelRefused: It chooses one that the workers cannot use.
+            WebhooksOff: It wants its outcome sent, which this installation does not do.
+            SourceUrlRefused: It wants it sent where this installation does not send to.
             ObjectStoreUnavailable: The store failed.
             UnmaskError: The upload broke off, with the error it was aborted with.
         """
@@ -64,6 +74,7 @@ class Submissions:
             return self._replay(bound, _fingerprint(upload))
         # Refused now if the choice came before the file, and else when all has arrived.
         self._models.pin(upload.options().model)
+        self._webhooks.check(upload.webhook_url())
         video_id = str(uuid_utils.uuid7())
         try:
             self._store.put_stream(
@@ -82,7 +93,9 @@ class Submissions:
                 options=upload.options(),
                 owner=upload.owner,
                 idempotency=key,
+                webhook_url=upload.webhook_url(),
             )
+            self._webhooks.check(record.webhook_url)
             upload.stream.raise_if_aborted()
         except BaseException:
             discard(self._store, video_id)
@@ -112,6 +125,8 @@ class Submissions:
 
     def _accept(self, record: VideoRecord) -> None:
         try:
+            if record.webhook_url is not None:
+                self._webhooks.expect(record.id)
             write_document(self._store, record_key(record.id), record)
         except UnmaskError:
             # The next try with the same key goes on from here.
@@ -163,7 +178,10 @@ class Submissions:
 def _fingerprint(upload: IncomingUpload) -> str:
     """What tells an upload that was read to its end from others."""
     if upload.origin is not None:
-        return fingerprint_of(upload.origin, upload.options())
+        return fingerprint_of(upload.origin, upload.options(), webhook_url=upload.webhook_url())
     return fingerprint_of(
-        f"sha256:{upload.stream.sha256}", upload.options(), filename=upload.filename
+        f"sha256:{upload.stream.sha256}",
+        upload.options(),
+        filename=upload.filename,
+        webhook_url=upload.webhook_url(),
     )

@@ -41,6 +41,7 @@ class IncomingUpload:
         owner: Id of the API key that it came with.
         idempotency_key: What the client calls its request, so that it may repeat it.
         origin: Where the file comes from, if the request names that instead of holding it.
+        webhook_url: Tells where the outcome is to be sent, once the stream was read to its end.
     """
 
     filename: str
@@ -50,6 +51,7 @@ class IncomingUpload:
     owner: str | None
     idempotency_key: str | None = None
     origin: str | None = None
+    webhook_url: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,7 @@ class UploadReceiver:
                 content_type=form.content_type,
                 stream=pipe,
                 options=form.options.chosen,
+                webhook_url=lambda: form.webhook_url,
                 owner=owner,
                 idempotency_key=idempotency_key,
             ),

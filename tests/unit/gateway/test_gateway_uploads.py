@@ -13,6 +13,8 @@ from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
+from unmask_gateway.webhooks.settings import WebhookSettings
+from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.artifacts import record_key, source_key
 from unmask_shared.broker import make_celery
 from unmask_shared.errors import (
@@ -66,6 +68,7 @@ def make_receiver(store: LocalObjectStore, **limits: float) -> UploadReceiver:
         jobs=make_job_store(job_settings),
         celery=make_celery(job_settings),
         models=ModelChoice(ModelRegistry(store)),
+        webhooks=WebhookTargets(store, WebhookSettings()),
     )
     return UploadReceiver(submissions.keep, GatewaySettings.model_validate(limits))
 

@@ -7,7 +7,12 @@ from fastapi import APIRouter, Header, Request, Response, status
 
 from unmask_gateway.access.gate import CurrentCaller
 from unmask_gateway.forms import FILE_FIELD
-from unmask_gateway.json_submissions import JsonSubmissions, describe_json_body, is_json
+from unmask_gateway.json_submissions import (
+    JsonSubmissions,
+    describe_json_body,
+    describe_webhook_field,
+    is_json,
+)
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
 from unmask_gateway.problems import document_errors
@@ -39,6 +44,7 @@ from unmask_shared.errors import (
     UploadNotFound,
     UploadStalled,
     UploadTooLarge,
+    WebhooksOff,
 )
 
 _UPLOAD_BODY: Final[dict[str, Any]] = {
@@ -56,6 +62,7 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                             "description": "MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV, OGV or GIF.",
                         },
                         **describe_options(),
+                        **describe_webhook_field(),
                     },
                 },
                 "encoding": {FILE_FIELD: {"contentType": "video/*"}},
@@ -120,6 +127,7 @@ def make_submissions_router(
                 SourceUrlRefused,
                 SourceUrlUnreachable,
                 DirectUploadsOff,
+                WebhooksOff,
                 UploadNotFound,
                 UploadIncomplete,
                 InvalidOption,
