@@ -35,6 +35,9 @@ class AccessPolicy(BaseSettings):
     allow_open_access: Annotated[
         bool, Field(description="Lets `open` listen on addresses that other machines reach.")
     ] = False
+    open_metrics: Annotated[
+        bool, Field(description="Lets anybody read /metrics, also where keys are asked for.")
+    ] = False
 
     def check_address(self, host: str) -> None:
         """Return if the gateway may listen on this address.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from unmask_shared.artifacts import cancellation_key
 from unmask_shared.errors import VideoAlreadyEnded, VideoNotFound
 from unmask_shared.job_store import RedisJobStore
+from unmask_shared.leases import unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import restore_view, write_document
 from unmask_shared.videos import Cancellation, Status
@@ -29,6 +30,8 @@ def cancel_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> None
     key = cancellation_key(video_id)
     write_document(store, key, Cancellation(cancelled_at=datetime.now(UTC)))
     if jobs.cancel(video_id):
+        with unless_redis_is_away("a cancellation is not counted", {"video_id": video_id}):
+            jobs.counts.add_outcome(Status.CANCELLED)
         log.info("video cancelled", extra={"video_id": video_id})
         return
     state = jobs.get(video_id)

@@ -8,6 +8,7 @@ that is gone.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -116,6 +117,7 @@ class StageRunner:
             with self._counted(video_id):
                 self._jobs.set_waiting(video_id, waiting=False)
                 self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
+                started_at = time.monotonic()
                 work(lambda fraction: self._report(video_id, fraction))
         except _WorkUnwantedError:
             log.info("stopped: nobody wants the result any more", extra=_of(video_id))
@@ -126,6 +128,10 @@ class StageRunner:
             if self._is_wanted(video_id):
                 self._fail(video_id, error)
             return StageEnd.STOP
+        with unless_redis_is_away("a stage is not counted", _of(video_id)):
+            self._jobs.counts.add_run(self._stage, time.monotonic() - started_at)
+            if not finished_mark:
+                self._jobs.counts.add_outcome(Status.COMPLETED)
         if finished_mark:
             self._jobs.advance(video_id, self._stage, self._progress_to, mark=finished_mark)
             self._jobs.set_waiting(video_id, waiting=True)
@@ -185,7 +191,9 @@ class StageRunner:
         log.warning("video failed: %s: %s", error.code, error.detail, extra=_of(video_id))
         failure = Failure.of(error)
         write_document(self._store, failure_key(video_id), failure)
-        self._jobs.fail(video_id, failure)
+        if self._jobs.fail(video_id, failure):
+            with unless_redis_is_away("a failure is not counted", _of(video_id)):
+                self._jobs.counts.add_outcome(Status.FAILED, failure.code)
 
 
 def _of(video_id: str) -> dict[str, str]:

@@ -191,10 +191,12 @@ class Sweeper:
         while not stop.is_set():
             try:
                 if self._jobs.take_turn("sweeper", self._name, pause_s * 3):
+                    swept: list[str] = []
                     if not self._jobs.is_done(_STORE_SWEEP):
-                        self.sweep_store()
+                        swept += self.sweep_store()
                         self._jobs.note_done(_STORE_SWEEP, store_pause_s)
-                    self.sweep_views()
+                    swept += self.sweep_views()
+                    self._jobs.counts.add_sweep(requeued=len(swept))
             except DependencyUnavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
             stop.wait(pause_s)

@@ -556,6 +556,7 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/models/{name}/{version}/figures/{file}",
         "/keys",
         "/keys/{key_id}",
+        "/metrics",
         "/healthz",
         "/readyz",
     }

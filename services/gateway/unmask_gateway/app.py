@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from celery import Celery
 from fastapi import Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from unmask_gateway.access.api_description import UPLOAD_REFUSALS, describe_access
 from unmask_gateway.access.building import make_gate
@@ -19,6 +20,8 @@ from unmask_gateway.housekeeping import Chore, Housekeeper
 from unmask_gateway.idempotency import IdempotencyKeys
 from unmask_gateway.json_submissions import JsonSubmissions
 from unmask_gateway.lookup import VideoLookup
+from unmask_gateway.metrics.pipeline import PipelineMetrics
+from unmask_gateway.metrics.requests import CountRequests, RequestMetrics
 from unmask_gateway.middleware import LingeringClose, RateLimitHeaders, SecurityHeaders
 from unmask_gateway.model_catalogue import ModelCatalogue
 from unmask_gateway.model_choice import ModelChoice
@@ -36,6 +39,7 @@ from unmask_gateway.routes.analyses import make_analyses_router
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.management import make_management_router
+from unmask_gateway.routes.metrics import make_metrics_router
 from unmask_gateway.routes.models import make_models_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
 from unmask_gateway.routes.submissions import make_submissions_router
@@ -163,6 +167,9 @@ def make_app(
     app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RateLimitHeaders)
+    metrics = CollectorRegistry()
+    metrics.register(PipelineMetrics(jobs))
+    app.add_middleware(CountRequests, metrics=RequestMetrics(metrics))
     # Every router but those of health and pages, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
@@ -213,6 +220,7 @@ def make_app(
         dependencies=guarded,
     )
     app.include_router(make_keys_router(keys), dependencies=guarded)
+    app.include_router(make_metrics_router(metrics))
     app.include_router(make_health_router(make_probes(store, jobs)))
     app.include_router(
         make_pages_router(max_upload_bytes=settings.max_upload_bytes, asks_for_key=not gate.is_open)

@@ -11,6 +11,7 @@ from unmask_shared.job_store.catalogue import (
     VideoSummary,
     Wanted,
 )
+from unmask_shared.job_store.counts import BUCKETS_S, Totals
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
 from unmask_shared.job_store.state import (
     MARK_ACCEPTED,
@@ -22,6 +23,7 @@ from unmask_shared.job_store.state import (
 )
 
 __all__ = [
+    "BUCKETS_S",
     "MARK_ACCEPTED",
     "MARK_INFERRING",
     "MARK_PREPROCESSED",
@@ -32,6 +34,7 @@ __all__ = [
     "Page",
     "Position",
     "RedisJobStore",
+    "Totals",
     "Usage",
     "VideoSummary",
     "Wanted",

@@ -46,6 +46,11 @@ class Keys:
         """Whether a chore was done lately."""
         return f"{self.namespace}:done:{chore}"
 
+    @property
+    def counts(self) -> str:
+        """What has happened so far, a hash."""
+        return f"{self.namespace}:counts"
+
     def of_video(self, video_id: str) -> list[str]:
         """What changes with a video: its view, the set of unfinished ones, its summary."""
         return [self.view(video_id), self.active, self.summary(video_id)]

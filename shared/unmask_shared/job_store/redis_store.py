@@ -17,6 +17,7 @@ from unmask_shared.job_store.catalogue import (
     summary_of_result,
 )
 from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
+from unmask_shared.job_store.counts import Counts
 from unmask_shared.job_store.state import JobState
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
@@ -39,6 +40,7 @@ class RedisJobStore:
 
     Attributes:
         catalogue: Lists the videos.
+        counts: What has happened so far.
 
     Every method raises `JobStoreUnavailable` when the server does not answer.
     """
@@ -47,6 +49,7 @@ class RedisJobStore:
         self._redis = client
         self._keys = Keys(namespace=namespace)
         self.catalogue = Catalogue(client, self._keys)
+        self.counts = Counts(client, self._keys)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)
         self._erase = client.register_script(scripts.ERASE)

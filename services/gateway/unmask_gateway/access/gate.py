@@ -56,6 +56,7 @@ class Gate:
             quotas: How much they may have here.
         """
         self.is_open = settings.policy.access == "open"
+        self.has_open_metrics = self.is_open or settings.policy.open_metrics
         admin_key = settings.operator.admin_key
         self._admin_sha256 = sha256_of(admin_key.get_secret_value()) if admin_key else None
         self._keys = keys
@@ -64,13 +65,13 @@ class Gate:
         self._quotas = quotas
 
     def admit(
-        self, key: str | None, *, method: str, video_id: str | None, limits: list[LimitState]
+        self, key: str | None, *, needs: Scope, video_id: str | None, limits: list[LimitState]
     ) -> Caller:
         """Return who sends a request.
 
         Args:
             key: What stands behind `Authorization: Bearer`.
-            method: Of the request; decides which scope it needs.
+            needs: The scope that the request needs.
             video_id: The video that it is about.
             limits: Gets where the key stands with its limits, also when this raises.
 
@@ -86,7 +87,7 @@ class Gate:
             return EVERYBODY
         caller = self._identify(key)
         self._count(caller, Counted.REQUESTS, limits)
-        caller.need(Scope.READ if method in _READING else Scope.SUBMIT)
+        caller.need(needs)
         if video_id is not None:
             self._owners.check(caller, video_id)
         return caller
@@ -140,11 +141,32 @@ async def admit(
     gate: Gate = request.app.state.gate
     if gate.is_open:
         return EVERYBODY
+    needs = Scope.READ if request.method in _READING else Scope.SUBMIT
+    return await _admit(gate, request, credentials, needs)
+
+
+async def admit_metrics(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Let in who reads metrics, or raise what `Gate.admit` raises."""
+    gate: Gate = request.app.state.gate
+    if gate.has_open_metrics:
+        return EVERYBODY
+    return await _admit(gate, request, credentials, Scope.METRICS)
+
+
+async def _admit(
+    gate: Gate,
+    request: Request,
+    credentials: HTTPAuthorizationCredentials | None,
+    needs: Scope,
+) -> Caller:
     limits = request.state.limits = []
     return await to_thread.run_sync(
         lambda: gate.admit(
             credentials.credentials if credentials else None,
-            method=request.method,
+            needs=needs,
             video_id=request.path_params.get("video_id"),
             limits=limits,
         )
@@ -180,6 +202,9 @@ def _need_named_admin(caller: CurrentCaller) -> Caller:
         raise AccessIsOpen
     return _need_admin(caller)
 
+
+MetricsReader = Annotated[Caller, Depends(admit_metrics)]
+"""Who reads metrics: a key with the scope `metrics`, or anybody where that is allowed."""
 
 AdminCaller = Annotated[Caller, Depends(_need_admin)]
 """The same for routes that only operators may use; everybody is one where access is open."""

@@ -34,6 +34,9 @@ class Scope(StrEnum):
     ADMIN = "admin"
     """Everything, with everybody's videos, keys and models."""
 
+    METRICS = "metrics"
+    """Read `/metrics`, and nothing else."""
+
 
 KeyName = Annotated[
     str,
@@ -44,8 +47,8 @@ KeyScopes = Annotated[
     frozenset[Scope],
     Field(
         min_length=1,
-        description="`submit` sends, cancels and deletes videos; `read` sees them; `admin` does "
-        "everything, also with the videos of others.",
+        description="`submit` sends, cancels and deletes videos; `read` sees them; `metrics` reads "
+        "/metrics; `admin` does everything, also with the videos of others.",
         examples=[["read", "submit"]],
     ),
 ]
