@@ -47,6 +47,9 @@ lint: install
 
 bench: install
 	$(BIN)/python bench/preprocessing.py
+	$(BIN)/python bench/engines.py
+	$(BIN)/python bench/inference.py
+	$(BIN)/python bench/end_to_end.py
 
 # From MATERIAL=DIR to models/default, in hours: see docs/training.md.
 default-checkpoint: install

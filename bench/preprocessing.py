@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -21,6 +21,7 @@ import dlib
 from bench_media import BenchClip, make_clip, make_long_clip
 from one_video import whole_stage
 from process_memory import peak_memory_mib
+from timing import median_ms
 
 from unmask_shared.artifacts import BoundingBox
 from unmask_shared.sandbox import SandboxLimits
@@ -32,8 +33,6 @@ ONE_VIDEO = Path(__file__).with_name("one_video.py")
 SAME_FACE_IOU = 0.5
 SPARSE = 10
 
-Run = Callable[[], object]
-
 
 def decode(path: Path) -> None:
     """Decode all frames in one thread and do nothing with them: the floor."""
@@ -41,19 +40,6 @@ def decode(path: Path) -> None:
         container.streams.video[0].thread_type = "NONE"
         for _ in container.decode(video=0):
             pass
-
-
-def median_ms(candidates: Mapping[str, Run], rounds: int) -> dict[str, float]:
-    """Let all candidates take turns; the median time of each, in milliseconds."""
-    for run in candidates.values():  # load models and warm caches
-        run()
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(rounds):
-        for name, run in candidates.items():
-            started = time.perf_counter()
-            run()
-            times[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def detect_like_peers(

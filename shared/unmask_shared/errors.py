@@ -468,6 +468,14 @@ class IncompatibleFaces(UnmaskError):
     )
 
 
+class OutOfMemory(UnmaskError):
+    """Not even one clip fits into the memory beside the network."""
+
+    code = "out_of_memory"
+    title = "The video does not fit into the memory of the inference worker"
+    action = "Give the inference worker (or its GPU) more memory, or activate a smaller model."
+
+
 # --- Dependencies that are down --------------------------------------------------------------
 
 
@@ -500,6 +508,14 @@ class BrokerUnavailable(DependencyUnavailable):
 
     code = "broker_unavailable"
     title = "The queue (Redis) is not available"
+
+
+class ComputeInterrupted(DependencyUnavailable):
+    """The thread that runs the network ended while clips waited for it."""
+
+    code = "compute_interrupted"
+    title = "The network stopped in the middle of its work"
+    action = "Nothing: the video is judged again. If it happens often, see the worker's log."
 
 
 class SandboxUnavailable(DependencyUnavailable):

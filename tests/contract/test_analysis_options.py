@@ -9,6 +9,7 @@ import pytest
 from media_factory import Head, admiral, astronaut, film, write_video
 from sample_documents import record_of
 
+from unmask_inference.batcher import MicroBatcher
 from unmask_inference.tasks import FaceClassification
 from unmask_preprocessor.tasks import FaceExtraction
 from unmask_shared.artifacts import (
@@ -93,14 +94,16 @@ class Analysis:
         return manifest
 
     def classify(self) -> Result:
-        FaceClassification(
-            store=self.store,
-            jobs=self.jobs,
-            job_settings=self.settings,
-            choose_classifier=lambda _: ClipClassifier(load_checkpoint(MODEL_DIR)),
-            limits=QualityLimits(),
-            heatmaps_per_face=2,
-        ).run(ID)
+        with MicroBatcher(max_clips=4, max_wait_s=0.005) as batcher:
+            FaceClassification(
+                store=self.store,
+                jobs=self.jobs,
+                job_settings=self.settings,
+                choose_classifier=lambda _: ClipClassifier(load_checkpoint(MODEL_DIR)),
+                batcher=batcher,
+                limits=QualityLimits(),
+                heatmaps_per_face=2,
+            ).run(ID)
         outcome = read_document(self.store, result_key(ID), VideoResult)
         assert outcome is not None, self.jobs.get(ID)
         return outcome.result

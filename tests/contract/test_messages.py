@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 from pydantic import ValidationError
 
+from unmask_inference.batcher import MicroBatcher
 from unmask_inference.settings import InferenceSettings
 from unmask_inference.worker import build_app as build_inference
 from unmask_inference.worker import load_models
@@ -36,7 +37,11 @@ def workers(tmp_path: Path) -> dict[str, Celery]:
     return {
         EXTRACT_FACES: build_preprocessor(PreprocessorSettings(), JobSettings(), store),
         CLASSIFY_FACES: build_inference(
-            inference, load_models(inference, store), JobSettings(), store
+            inference,
+            load_models(inference, store),
+            MicroBatcher(max_clips=1, max_wait_s=0),
+            JobSettings(),
+            store,
         ),
         TRAIN_CHECKPOINT: build_trainer(TrainerSettings(), JobSettings(), store, threading.Event()),
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sample_documents import record_of
 
+from unmask_inference.batcher import MicroBatcher
 from unmask_inference.tasks import FaceClassification
 from unmask_preprocessor.settings import PreprocessorSettings
 from unmask_preprocessor.tasks import FaceExtraction
@@ -67,14 +68,16 @@ def test_a_video_scores_the_same_in_evaluation_and_in_service(
             faces=sandboxed,
         ).run(ID)
     classifier = ClipClassifier(load_checkpoint(checkpoint_dir), batch_size=3)
-    FaceClassification(
-        store=local_store,
-        jobs=job_store,
-        job_settings=job_settings,
-        choose_classifier=lambda _: classifier,
-        limits=QualityLimits(),
-        heatmaps_per_face=2,
-    ).run(ID)
+    with MicroBatcher(max_clips=4, max_wait_s=0.005) as batcher:
+        FaceClassification(
+            store=local_store,
+            jobs=job_store,
+            job_settings=job_settings,
+            choose_classifier=lambda _: classifier,
+            batcher=batcher,
+            limits=QualityLimits(),
+            heatmaps_per_face=2,
+        ).run(ID)
 
     outcome = read_document(local_store, result_key(ID), VideoResult)
     assert outcome is not None

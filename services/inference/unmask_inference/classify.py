@@ -1,7 +1,7 @@
 """From the face crops of a video to its result; no storage, no queue."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from unmask_shared.errors import IncompatibleFaces
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.clips import clips_to_classify
 from unmask_shared.model.evidence import ClipEvidence
-from unmask_shared.model.predict import ClipClassifier
+from unmask_shared.model.predict import Clip
 from unmask_shared.model.quality import QualityLimits, problem_of_clip, problem_of_face
 from unmask_shared.model.scoring import (
     FaceScore,
@@ -33,6 +33,23 @@ _MISSING_MODEL: Final[dict[FaceMode, Reason]] = {
     "faces": Reason.NO_FACE_MODEL,
     "full_frame": Reason.NO_FULL_FRAME_MODEL,
 }
+
+
+class Classifier(Protocol):
+    """What judges clips: a `ClipClassifier`, or what shares one with other jobs."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the checkpoint in use."""
+        ...
+
+    def logits(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
+        """(N, 2) logits of real and fake."""
+        ...
+
+    def explain(self, clips: Sequence[Clip]) -> list[ClipEvidence]:
+        """The logits of each clip, and where they come from."""
+        ...
 
 
 class Face(NamedTuple):
@@ -83,7 +100,7 @@ def classify_faces(
     video_id: str,
     manifest: FacesManifest,
     faces: Sequence[Face],
-    classifier: ClipClassifier,
+    classifier: Classifier,
     *,
     limits: QualityLimits,
     heatmaps: int,
@@ -157,9 +174,7 @@ def _clips_of(
     return tuple(_Clip(clip, _problem_of(clip, face, manifest, limits)) for clip in clips)
 
 
-def _look(
-    face: Face, clips: Sequence[_Clip], classifier: ClipClassifier, *, explain: bool
-) -> _Seen:
+def _look(face: Face, clips: Sequence[_Clip], classifier: Classifier, *, explain: bool) -> _Seen:
     judged = [clip.frames for clip in clips if clip.problem is None]
     crops = [face.crops[clip.start : clip.stop] for clip in judged]
     if not explain:

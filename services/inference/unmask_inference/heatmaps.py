@@ -13,6 +13,7 @@ from unmask_shared.model.card import LABELS
 from unmask_shared.model.evidence import ClipEvidence
 from unmask_shared.model.overlay import overlay
 from unmask_shared.videos import Heatmap
+from unmask_shared.vision.parts import work_in_parts
 
 # Large enough to be looked at; crops are smaller.
 _LEAST_SIDE: Final = 256
@@ -56,20 +57,26 @@ def draw_heatmaps(
         The most suspicious clip first; fewer than `limit` if there are fewer clips.
     """
     chosen = sorted(explained, key=lambda pair: _score(pair[1]), reverse=True)[:limit]
-    drawn = []
-    for number, (clip, evidence) in enumerate(chosen):
-        telling = int(np.argmax(evidence.contributions))
-        frame = track.frames[clip[telling]]
-        heatmap = Heatmap(
-            picture=heatmap_key(video_id, track.track_id, number),
-            frame=frame.frame,
-            time_s=frame.time_s,
-            box=frame.box,
+    places = [
+        (clip[telling := int(np.argmax(evidence.contributions))], telling, evidence)
+        for clip, evidence in chosen
+    ]
+    pictures = work_in_parts(
+        lambda part: [_draw(crops[place], evidence, telling) for place, telling, evidence in part],
+        places,
+    )
+    return tuple(
+        DrawnHeatmap(
+            heatmap=Heatmap(
+                picture=heatmap_key(video_id, track.track_id, number),
+                frame=track.frames[place].frame,
+                time_s=track.frames[place].time_s,
+                box=track.frames[place].box,
+            ),
+            webp=webp,
         )
-        drawn.append(
-            DrawnHeatmap(heatmap=heatmap, webp=_draw(crops[clip[telling]], evidence, telling))
-        )
-    return tuple(drawn)
+        for number, ((place, _, _), webp) in enumerate(zip(places, pictures, strict=True))
+    )
 
 
 def _score(evidence: ClipEvidence) -> float:
@@ -79,7 +86,7 @@ def _score(evidence: ClipEvidence) -> float:
 def _draw(crop: NDArray[np.uint8], evidence: ClipEvidence, position: int) -> bytes:
     side = max(_LEAST_SIDE, len(crop))
     larger = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
-    coloured = overlay(larger.astype(np.uint8, copy=False), evidence.heatmaps(side)[position])
+    coloured = overlay(larger.astype(np.uint8, copy=False), evidence.heatmap(position, side))
     picture = cv2.cvtColor(coloured, cv2.COLOR_RGB2BGR)
     _, webp = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY])
     return webp.tobytes()

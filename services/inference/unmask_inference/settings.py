@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from unmask_inference.engines import EngineName
 from unmask_shared.model.quality import QualityLimits
 
 _LIMITS = QualityLimits()
@@ -49,8 +50,33 @@ class InferenceSettings(BaseSettings):
     device: Annotated[
         str, Field(description="`auto` (CUDA when there is one), `cpu` or `cuda`.")
     ] = "auto"
-    batch_size: Annotated[int, Field(ge=1, description="Clips in one forward pass.")] = 4
-    torch_threads: Annotated[int, Field(ge=0, description="0 lets torch decide.")] = 0
+    inference_engine: Annotated[
+        EngineName,
+        Field(
+            description="What runs the network on a CPU: `onnxruntime`, or `torch`, which is "
+            "slower; `auto` takes the fastest that works. On CUDA it is always PyTorch."
+        ),
+    ] = "auto"
+    inference_jobs: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Videos at the same time: while the network looks at the faces of one, "
+            "others are fetched and stored. Their crops are in memory, 1 MB for each clip.",
+        ),
+    ] = 4
+    batch_size: Annotated[int, Field(ge=1, description="Most clips in one forward pass.")] = 4
+    batch_wait_ms: Annotated[
+        float,
+        Field(ge=0, description="Longest wait of a clip for those of other videos on their way."),
+    ] = 5.0
+    torch_threads: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Of PyTorch, and of ONNX Runtime on a CPU. 0 takes one for each core.",
+        ),
+    ] = 0
     heatmaps_per_face: Annotated[
         int,
         Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from unmask_inference.batcher import MicroBatcher
 from unmask_inference.classify import (
     Face,
     Judgement,
@@ -33,7 +34,7 @@ PROGRESS_FROM, PROGRESS_TO = 0.55, 0.99
 
 
 class FaceClassification:
-    """Runs the stage for one video after the other."""
+    """Runs the stage; several threads may run it for different videos at the same time."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class FaceClassification:
         jobs: RedisJobStore,
         job_settings: JobSettings,
         choose_classifier: Callable[[VideoRecord], ClipClassifier],
+        batcher: MicroBatcher,
         limits: QualityLimits,
         heatmaps_per_face: int,
     ) -> None:
@@ -52,12 +54,15 @@ class FaceClassification:
             jobs: The live view.
             job_settings: Leases and attempts.
             choose_classifier: Asked once for each video, which keeps what it is given.
+            batcher: Computes the clips of all videos.
             limits: What a face has to show so that it is judged.
             heatmaps_per_face: Most heatmaps of each face, for callers who ask for them.
         """
         self._store = store
         self._jobs = jobs
+        self._time_limit_s = job_settings.stage_time_limit_s
         self._choose_classifier = choose_classifier
+        self._batcher = batcher
         self._limits = limits
         self._heatmaps_per_face = heatmaps_per_face
         self._runner = StageRunner(
@@ -89,16 +94,16 @@ class FaceClassification:
         card = classifier.card
         if can_judge(manifest, card):
             check_faces(manifest, card)
-            faces = [self._fetch(track) for track in manifest.tracks]
-            judgement = classify_faces(
-                video_id,
-                manifest,
-                faces,
-                classifier,
-                limits=self._limits,
-                heatmaps=self._heatmaps_per_face if record.options.heatmaps else 0,
-                on_progress=report,
-            )
+            with self._batcher.job(classifier, time_limit_s=self._time_limit_s) as shared:
+                judgement = classify_faces(
+                    video_id,
+                    manifest,
+                    [self._fetch(track) for track in manifest.tracks],
+                    shared,
+                    limits=self._limits,
+                    heatmaps=self._heatmaps_per_face if record.options.heatmaps else 0,
+                    on_progress=report,
+                )
         else:
             judgement = Judgement(result=unjudged(manifest), pictures={})
         outcome = VideoResult(

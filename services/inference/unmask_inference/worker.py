@@ -7,6 +7,8 @@ from dataclasses import replace
 import torch
 from celery import Celery
 
+from unmask_inference.batcher import MicroBatcher
+from unmask_inference.engines import engine_maker
 from unmask_inference.loaded import LoadedModels
 from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
@@ -38,8 +40,11 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
     if settings.torch_threads:
         torch.set_num_threads(settings.torch_threads)
     device = best_device() if settings.device == "auto" else torch.device(settings.device)
+    make_engine = engine_maker(settings.inference_engine, threads=torch.get_num_threads())
     checkpoint = load_checkpoint(settings.model_dir)
-    built_in = ClipClassifier(checkpoint, device, batch_size=settings.batch_size)
+    built_in = ClipClassifier(
+        checkpoint, device, batch_size=settings.batch_size, make_engine=make_engine
+    )
     rehearse(built_in)
     log.info("%s %s is loaded on %s", built_in.card.name, built_in.card.version, device)
     form = CropForm.of(built_in.card)
@@ -49,7 +54,13 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
         form = replace(form, margin=settings.crop_margin)
     store = make_object_store(store_settings)
     registry = ModelRegistry(store)
-    published = PublishedModels(registry, form=form, device=device, batch_size=settings.batch_size)
+    published = PublishedModels(
+        registry,
+        form=form,
+        device=device,
+        batch_size=settings.batch_size,
+        make_engine=make_engine,
+    )
     worker = worker_name()
     models = ModelInUse(
         registry,
@@ -68,6 +79,7 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
 def build_app(
     settings: InferenceSettings,
     models: ModelInUse,
+    batcher: MicroBatcher,
     job_settings: JobSettings,
     store_settings: StoreSettings,
 ) -> Celery:
@@ -77,6 +89,7 @@ def build_app(
         jobs=make_job_store(job_settings),
         job_settings=job_settings,
         choose_classifier=models.classifier_for,
+        batcher=batcher,
         limits=settings.quality_limits(),
         heatmaps_per_face=settings.heatmaps_per_face,
     )
@@ -98,15 +111,15 @@ def main() -> int:
     except InvalidCheckpoint as error:
         log.critical("%s %s", error.detail, error.action)
         return 1
-    celery = build_app(settings, models, job_settings, store_settings)
-    with models.following(every_s=settings.model_poll_s):
+    batcher = MicroBatcher(max_clips=settings.batch_size, max_wait_s=settings.batch_wait_ms / 1000)
+    with batcher, models.following(every_s=settings.model_poll_s):
         run_worker(
-            celery,
+            build_app(settings, models, batcher, job_settings, store_settings),
             role="inference",
             task=CLASSIFY_FACES,
             # CUDA does not survive a fork, so the network runs in a thread of this process.
             pool="threads",
-            concurrency=1,
+            concurrency=settings.inference_jobs,
             jobs=make_job_store(job_settings),
         )
     return 0

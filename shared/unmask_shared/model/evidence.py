@@ -37,21 +37,22 @@ class ClipEvidence:
         sums: NDArray[np.float32] = self.maps.sum(axis=(1, 2))
         return sums
 
-    def heatmaps(self, side: int) -> NDArray[np.float32]:
-        """What speaks for a forgery, as large as the crops.
+    def heatmap(self, position: int, side: int) -> NDArray[np.float32]:
+        """What speaks for a forgery in one frame, as large as a crop.
 
         All frames have one scale, on which 1 is the strongest evidence of the clip in either
         direction: a clip in which nearly everything speaks against a forgery stays pale.
 
         Args:
+            position: Of the frame in the clip.
             side: S, in pixels.
 
         Returns:
-            (T, S, S) float32 in [0, 1].
+            (S, S) float32 in [0, 1].
         """
         strongest = float(np.abs(self.maps).max())
-        heat = np.maximum(self.maps, 0) / (strongest or 1.0)
-        maps = torch.from_numpy(heat)[:, None]
+        heat = np.maximum(self.maps[position], 0) / (strongest or 1.0)
+        maps = torch.from_numpy(heat)[None, None]
         larger = functional.interpolate(maps, size=(side, side), mode="bilinear")
-        result: NDArray[np.float32] = larger[:, 0].clamp(0, 1).numpy()
+        result: NDArray[np.float32] = larger[0, 0].clamp(0, 1).numpy()
         return result

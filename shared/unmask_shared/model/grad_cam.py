@@ -6,12 +6,12 @@ Localization", ICCV 2017. The score that is explained is the logit of fake less 
 
 import copy
 import itertools
-import threading
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
+from unmask_shared.model.trunks import features_of, last_maps
 
 
 class GradCam:
@@ -35,8 +35,6 @@ class GradCam:
         # threads.
         self._model.lstm.dropout = 0.0
         self._model.lstm.train()
-        self._seen = threading.local()
-        last_stage(self._model.trunk).register_forward_hook(self._keep_maps)
 
     def __call__(self, clips: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Classify clips and explain how.
@@ -47,39 +45,39 @@ class GradCam:
 
         Returns:
             (B, 2) logits, and (B, T, h, w) float32 maps with the signed evidence at each place of
-            each frame: positive where it speaks for a forgery, 0 behind a clip's length. The sum
-            over a frame is what it adds to the score, to first order, if the network takes the
-            mean over the maps; h and w are those of its last stage.
+            each frame, 0 behind a clip's length, as `of_maps` has it.
         """
-        with torch.inference_mode(mode=False), torch.no_grad():
-            logits = self._model(clips, lengths)  # From the last stage on with gradients.
-            maps: Tensor = self._seen.maps
-            del self._seen.maps
-            score = (logits[:, FAKE] - logits[:, REAL]).sum()  # No clip depends on another one.
-            (gradient,) = torch.autograd.grad(score, maps)
-        evidence = (gradient.float().mean(dim=(2, 3), keepdim=True) * maps.detach().float()).sum(1)
         batch, frames = clips.shape[:2]
         if lengths is None:
-            return logits.detach(), evidence.reshape(batch, frames, *evidence.shape[1:])
+            lengths = torch.full((batch,), frames, dtype=torch.int64)
         valid = (torch.arange(frames)[None, :] < lengths[:, None]).to(clips.device)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            maps = last_maps(self._model.trunk, clips[valid])
+        logits, evidence = self.of_maps(maps, lengths)
         padded = evidence.new_zeros((batch, frames, *evidence.shape[1:]))
         padded[valid] = evidence
-        return logits.detach(), padded
+        return logits, padded
 
-    def _keep_maps(self, _stage: nn.Module, _inputs: object, maps: Tensor) -> Tensor:
-        leaf = maps.detach().requires_grad_()
-        self._seen.maps = leaf
-        torch.set_grad_enabled(True)  # Until the end of the call, and in this thread only.
-        return leaf
+    def of_maps(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify clips of which the trunk's last maps are known, and explain how.
 
+        Args:
+            maps: (sum of the lengths, C, h, w), as `last_maps` makes them, frame after frame, clip
+                after clip; not made in inference mode.
+            lengths: (B,) int64 on the CPU, frames of each clip.
 
-def last_stage(trunk: nn.Module) -> nn.Module:
-    """The stage of a trunk whose maps are explained: the last that still tells places apart.
-
-    `layer4` in all our trunks. `resnet29_face` has one more, but of a crop of 112 px that one
-    leaves a single place.
-    """
-    return trunk.get_submodule("layer4")
+        Returns:
+            (B, 2) logits, and (sum of the lengths, h, w) float32 with the signed evidence at each
+            place of each frame: positive where it speaks for a forgery. The sum over a frame is
+            what it adds to the score, to first order, if the network takes the mean over the maps.
+        """
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            leaf = maps.detach().requires_grad_()
+            logits = self._model.over_time(features_of(self._model.trunk, leaf), lengths)
+            score = (logits[:, FAKE] - logits[:, REAL]).sum()  # No clip depends on another one.
+            (gradient,) = torch.autograd.grad(score, leaf)
+        weights = gradient.float().mean(dim=(2, 3), keepdim=True)
+        return logits.detach(), (weights * maps.detach().float()).sum(1)
 
 
 def _sharing_weights(model: ResNetLSTM) -> ResNetLSTM:

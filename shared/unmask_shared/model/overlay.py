@@ -17,7 +17,7 @@ def overlay(crop: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.ui
 
     Args:
         crop: (S, S, 3) uint8 RGB.
-        heat: (S, S) in [0, 1], such as `ClipEvidence.heatmaps` gives for each frame.
+        heat: (S, S) in [0, 1], such as `ClipEvidence.heatmap` gives.
 
     Returns:
         (S, S, 3) uint8 RGB. Where the heat is 0, the crop in grey.

@@ -12,7 +12,7 @@ _SEED: Final = 20240517
 
 
 def rehearse(classifier: ClipClassifier) -> None:
-    """Classify a long, a short, a black and a white clip.
+    """Classify and explain a long, a short, a black and a white clip.
 
     Loading a checkpoint finds what is wrong with its files; this finds weights that are finite and
     yet give no numbers, and networks that this device cannot run.
@@ -27,6 +27,8 @@ def rehearse(classifier: ClipClassifier) -> None:
     clips = [noise, noise[:MIN_CLIP_FRAMES], np.zeros(short, np.uint8), np.full(short, 255, "u1")]
     try:
         logits = classifier.logits(clips)
+        # What is made or loaded at first use would make the first video wait.
+        classifier.explain(clips[:1])
     except RuntimeError as error:  # torch's, among them want of memory on the device
         raise InvalidCheckpoint(
             f"{card.name} {card.version} cannot be run here: {str(error).splitlines()[0]}"

@@ -46,19 +46,31 @@ class ResNetLSTM(nn.Module):
             (B, 2) logits of real and fake.
         """
         if lengths is None:
-            features = self._frame_features(clips.flatten(0, 1)).view(*clips.shape[:2], -1)
-            steps, _ = self.lstm(features)
-            return self._classify(steps.mean(dim=1))
+            lengths = torch.full((len(clips),), clips.shape[1], dtype=torch.int64)
+            return self.over_time(self._frame_features(clips.flatten(0, 1)), lengths)
         valid = torch.arange(clips.shape[1])[None, :] < lengths[:, None]
-        valid = valid.to(clips.device)
         # Padding stays out of the trunk: it would cost time and, in training, enter the batch norm.
-        seen = self._frame_features(clips[valid])
-        features = seen.new_zeros((*valid.shape, seen.shape[-1]))
-        features[valid] = seen
-        packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
-        steps, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=clips.shape[1]
-        )
+        return self.over_time(self._frame_features(clips[valid.to(clips.device)]), lengths)
+
+    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Classify clips by what the trunk says of their frames.
+
+        Args:
+            features: (sum of the lengths, F), frame after frame, clip after clip.
+            lengths: (B,) int64 on the CPU, frames of each clip, at least 1.
+
+        Returns:
+            (B, 2) logits of real and fake.
+        """
+        longest = int(lengths.max())
+        if bool((lengths == longest).all()):
+            steps, _ = self.lstm(features.reshape(len(lengths), longest, -1))
+            return self._classify(steps.mean(dim=1))
+        valid = (torch.arange(longest)[None, :] < lengths[:, None]).to(features.device)
+        padded = features.new_zeros((*valid.shape, features.shape[-1]))
+        padded[valid] = features
+        packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
+        steps, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         return self._classify(steps.sum(dim=1) / lengths.to(steps)[:, None])
 
     def _frame_features(self, frames: Tensor) -> Tensor:

@@ -52,20 +52,3 @@ class CropTransform:
         mean = pixels.new_tensor(self.mean).view(1, 3, 1, 1) * 255
         std = pixels.new_tensor(self.std).view(1, 3, 1, 1) * 255
         return (pixels - mean) / std
-
-
-def pad_clips(clips: list[Tensor], clip_length: int) -> tuple[Tensor, Tensor]:
-    """Stack clips of up to `clip_length` frames.
-
-    Args:
-        clips: Tensors (T_i, 3, S, S) with 1 <= T_i <= clip_length.
-        clip_length: Frames of a full clip.
-
-    Returns:
-        (N, clip_length, 3, S, S) with zeros behind short clips, and (N,) int64 lengths.
-    """
-    lengths = torch.tensor([len(clip) for clip in clips], dtype=torch.int64)
-    batch = clips[0].new_zeros((len(clips), clip_length, *clips[0].shape[1:]))
-    for row, clip in zip(batch, clips, strict=True):
-        row[: len(clip)] = clip
-    return batch, lengths

@@ -57,3 +57,34 @@ def stage_maps(trunk: nn.Module, pictures: Tensor) -> list[Tensor]:
         maps = trunk.get_submodule(f"layer{number}")(maps)
         seen.append(maps)
     return seen
+
+
+def last_maps(trunk: nn.Module, pictures: Tensor) -> Tensor:
+    """What a trunk sees at its last stage that still tells places apart.
+
+    That is `layer4` in all our trunks. `resnet29_face` has one more, but of a crop of 112 px that
+    one leaves a single place.
+
+    Args:
+        trunk: What `build_trunk` made.
+        pictures: (N, 3, S, S) float32, normalised.
+
+    Returns:
+        (N, C, h, w).
+    """
+    return stage_maps(trunk, pictures)[-1]
+
+
+def features_of(trunk: nn.Module, maps: Tensor) -> Tensor:
+    """What the trunk makes of its last maps; the rest of its forward pass.
+
+    Args:
+        trunk: What `build_trunk` made.
+        maps: (N, C, h, w), from `last_maps`.
+
+    Returns:
+        (N, features).
+    """
+    if isinstance(trunk, FaceResNet):
+        maps = trunk.get_submodule("layer5")(maps)
+    return maps.mean(dim=(2, 3))

@@ -5,6 +5,7 @@ Needs neither the video decoder nor the detectors, so that inference can do with
 
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.errors import DamagedCrops
+from unmask_shared.vision.parts import work_in_parts
 
 _PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 # Far above what the pipeline writes; a guard against archives that blow up.
@@ -33,9 +35,10 @@ def decode_crops(data: bytes) -> NDArray[np.uint8]:
             members = archive.infolist()
             if not 0 < len(members) <= _MAX_CROPS:
                 raise DamagedCrops(f"The archive of crops holds {len(members)} files.")
-            crops = [_decode_png(member.filename, _read(archive, member)) for member in members]
+            pictures = [(member.filename, _read(archive, member)) for member in members]
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
         raise DamagedCrops(f"The archive of crops cannot be read: {error}.") from error
+    crops = work_in_parts(_decode_part, pictures)
     shapes = {crop.shape for crop in crops}
     if len(shapes) != 1:
         raise DamagedCrops(f"The crops have different sizes: {sorted(shapes)}.")
@@ -48,10 +51,14 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     return archive.read(member)
 
 
+def _decode_part(pictures: Sequence[tuple[str, bytes]]) -> list[NDArray[np.uint8]]:
+    return [_decode_png(name, png) for name, png in pictures]
+
+
 def _decode_png(name: str, png: bytes) -> NDArray[np.uint8]:
     pixels = None
     if png.startswith(_PNG_MAGIC):
-        pixels = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR)
+        pixels = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None or pixels.shape[0] != pixels.shape[1]:
         raise DamagedCrops(f"{name} is not a square PNG picture.")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return pixels.astype(np.uint8, copy=False)

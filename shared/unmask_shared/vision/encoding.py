@@ -6,12 +6,9 @@ most of its time on after decoding.
 """
 
 import io
-import os
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from unmask_shared.artifacts import FaceFrame
 from unmask_shared.vision.face_track import FaceTrack, check_crops
+from unmask_shared.vision.parts import work_in_parts
 
 # The earliest time that ZIP can express: the bytes must not depend on the clock.
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -33,7 +31,6 @@ _RGB: Final = 2
 _FILTER_UP: Final = 2
 _LEVEL: Final = 1
 _JPEG_QUALITY: Final = 90
-_MAX_THREADS: Final = 4
 # Neighbouring frames are as sharp as each other.
 _THUMBNAIL_CANDIDATES: Final = 24
 
@@ -53,18 +50,10 @@ def encode_crops(frames: Sequence[FaceFrame], crops: NDArray[np.uint8]) -> bytes
     check_crops(crops, count=len(frames))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for frame, png in zip(frames, _encode_all(crops), strict=True):
+        for frame, png in zip(frames, work_in_parts(_encode_part, crops), strict=True):
             member = zipfile.ZipInfo(f"{frame.frame:06d}.png", date_time=_FIXED_TIME)
             archive.writestr(member, png)
     return buffer.getvalue()
-
-
-def _encode_all(pictures: NDArray[np.uint8]) -> Iterator[bytes]:
-    # One part for each thread: handing over single pictures takes as long as encoding them.
-    count = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(count, thread_name_prefix="png") as threads:
-        parts = threads.map(_encode_part, np.array_split(pictures, count))
-        yield from chain.from_iterable(parts)
 
 
 def _encode_part(pictures: NDArray[np.uint8]) -> list[bytes]:

@@ -60,7 +60,7 @@ def test_a_frame_that_is_read_again_has_the_evidence_of_all_its_readings(
 def test_all_frames_of_a_clip_have_one_scale_and_evidence_against_stays_cold():
     found = evidence([[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 4.0]], [[-2.0, 0.0], [0.0, 0.0]])
 
-    maps = found.heatmaps(16)
+    maps = np.stack([found.heatmap(position, 16) for position in range(len(found.maps))])
 
     assert maps.shape == (3, 16, 16)
     assert maps.dtype == np.float32
@@ -71,9 +71,9 @@ def test_all_frames_of_a_clip_have_one_scale_and_evidence_against_stays_cold():
 
 
 def test_a_clip_in_which_all_speaks_for_real_stays_pale():
-    assert evidence([[0.1, -1.0]]).heatmaps(8).max() == pytest.approx(0.1)
-    assert not evidence([[-0.1, -1.0]]).heatmaps(8).any()
-    assert not evidence([[0.0, 0.0]]).heatmaps(8).any()
+    assert evidence([[0.1, -1.0]]).heatmap(0, 8).max() == pytest.approx(0.1)
+    assert not evidence([[-0.1, -1.0]]).heatmap(0, 8).any()
+    assert not evidence([[0.0, 0.0]]).heatmap(0, 8).any()
 
 
 @pytest.mark.parametrize(("logits", "maps"), [((1,), (2, 3, 3)), ((2,), (3, 3)), ((2,), (0, 3, 3))])

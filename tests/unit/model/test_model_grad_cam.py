@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unmask_shared.model.architecture import Architecture, Trunk
-from unmask_shared.model.grad_cam import GradCam, last_stage
+from unmask_shared.model.grad_cam import GradCam
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
 
 SIDE = 128
@@ -159,7 +159,9 @@ def test_other_weights_give_another_map(patch_finder, marked, part):
 def reference(model, clip):
     """The paper's formula with plain hooks, one clip at a time."""
     kept = []
-    handle = last_stage(model.trunk).register_forward_hook(lambda *call: kept.append(call[2]))
+    handle = model.trunk.get_submodule("layer4").register_forward_hook(
+        lambda *call: kept.append(call[2])
+    )
     logits = model(clip[None])
     handle.remove()
     (gradient,) = torch.autograd.grad(logits[0, FAKE] - logits[0, REAL], kept[0])
@@ -192,7 +194,7 @@ def test_the_contributions_predict_what_a_small_change_of_the_maps_does(small_mo
     _, maps = GradCam(small_model)(clips)
 
     def score(factor):
-        stage = last_stage(small_model.trunk)
+        stage = small_model.trunk.get_submodule("layer4")
         handle = stage.register_forward_hook(lambda _stage, _inputs, out: out * factor)
         with torch.inference_mode():
             logits = small_model(clips).double()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unmask_shared.model.transforms import CropTransform, pad_clips
+from unmask_shared.model.transforms import CropTransform
 
 
 def test_channels_are_normalised_in_rgb_order():
@@ -46,15 +46,3 @@ def test_read_only_crops_are_taken_and_not_changed():
 def test_anything_but_uint8_rgb_frames_is_refused(wrong):
     with pytest.raises(ValueError, match="uint8"):
         CropTransform()(wrong)
-
-
-def test_padding_keeps_clips_and_tells_their_lengths():
-    clips = [torch.ones(2, 3, 4, 4), torch.full((5, 3, 4, 4), 2.0)]
-
-    batch, lengths = pad_clips(clips, 5)
-
-    assert lengths.tolist() == [2, 5]
-    assert batch.shape == (2, 5, 3, 4, 4)
-    assert (batch[0, :2] == 1).all()
-    assert (batch[0, 2:] == 0).all()
-    assert (batch[1] == 2).all()

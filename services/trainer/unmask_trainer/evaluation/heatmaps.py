@@ -99,7 +99,7 @@ def _explain(classifier: ClipClassifier, judged: _Judged, number: int) -> ShownH
             contribution=float(evidence.contributions[frame]),
             picture=f"{HEATMAPS_FOLDER}/{number:02}.jpg",
         ),
-        jpeg=as_jpeg(_side_by_side(crops[frame], evidence.heatmaps(_SIDE)[frame])),
+        jpeg=as_jpeg(_side_by_side(crops[frame], evidence.heatmap(frame, _SIDE))),
     )
 
 
