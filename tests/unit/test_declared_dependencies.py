@@ -19,7 +19,7 @@ SERVICES = [folder for folder in sorted((ROOT / "services").iterdir()) if folder
 # Parts of `unmask_shared` that need an extra of it.
 EXTRA_OF = {"unmask_shared.vision": "vision", "unmask_shared.model": "model"}
 # The inference image decodes crops with OpenCV alone, without the rest of the vision extra.
-NEEDS_NO_EXTRA = {"unmask_shared.vision.crops"}
+NEEDS_NO_EXTRA = {"unmask_shared.vision.crops", "unmask_shared.vision.parts"}
 # The wheel names only its binary module.
 DISTRIBUTIONS = {**packages_distributions(), "dlib": ["dlib-bin"]}
 
