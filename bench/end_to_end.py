@@ -60,7 +60,7 @@ def running_stack(folder: Path) -> Iterator[httpx.Client]:
     command = [sys.executable, "-m", "unmask_standalone", "serve", "--die-with-parent"]
     command += ["--port", str(port), "--data-dir", str(folder / "data")]
     with (folder / "stack.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 # our own program
     try:
         limits = httpx.Limits(max_connections=None)
         url = f"http://127.0.0.1:{port}"

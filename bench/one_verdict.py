@@ -50,12 +50,12 @@ class StoredFaces:
         return cls(manifest=faces.manifest(tracks), crops=archives)
 
 
-def make_classifier(*, threads: int, batch_size: int = 4) -> ClipClassifier:
+def make_classifier(*, threads: int) -> ClipClassifier:
     """The checkpoint that ships, as a worker loads it."""
     return ClipClassifier(
         load_checkpoint(MODEL_DIR),
         best_device(),
-        batch_size=batch_size,
+        batch_size=4,
         make_engine=engine_maker("auto", threads=threads),
     )
 

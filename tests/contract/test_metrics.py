@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from real_services import ValkeyServer
@@ -43,10 +43,8 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), redis_url=valkey.url)
-    process.run()
-    yield process
-    process.kill()
+    with running_gateway(tmp_path_factory.mktemp("gateway"), redis_url=valkey.url) as process:
+        yield process
 
 
 @pytest.fixture
@@ -187,9 +185,8 @@ def test_without_redis_the_gateway_still_tells_what_it_knows(
 def test_metrics_need_a_key_of_their_own(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> None:
-    process = GatewayProcess(tmp_path_factory.mktemp("closed"), redis_url=valkey.url, access="keys")
-    process.run()
-    try:
+    folder = tmp_path_factory.mktemp("closed")
+    with running_gateway(folder, redis_url=valkey.url, access="keys") as process:
         keys = KeyStore(LocalObjectStore(process.data_dir / "store"))
         made = {scope: keys.create("test", frozenset({scope}))[1] for scope in Scope}
         asked = {
@@ -206,8 +203,6 @@ def test_metrics_need_a_key_of_their_own(
             headers={"Authorization": f"Bearer {made[Scope.METRICS]}"},
             trust_env=False,
         )
-    finally:
-        process.kill()
     assert asked == {
         Scope.SUBMIT: 403,
         Scope.READ: 403,
@@ -220,15 +215,11 @@ def test_metrics_need_a_key_of_their_own(
 def test_operators_may_open_metrics_alone(
     tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> None:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("opened"), redis_url=valkey.url, access="keys", open_metrics=True
-    )
-    process.run()
-    try:
+    ) as process:
         assert httpx.get(f"{process.url}/metrics", trust_env=False).status_code == 200
         assert httpx.get(f"{process.url}/videos/{ID}", trust_env=False).status_code == 401
-    finally:
-        process.kill()
 
 
 def expressions(text: str) -> set[str]:

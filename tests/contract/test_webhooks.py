@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 import httpx
 import pytest
 from file_server import FileServer, Received, file_server, redirects, sends
-from gateway_process import GatewayProcess
+from gateway_process import GatewayProcess, running_gateway
 from pydantic import SecretStr, ValidationError
 from sample_documents import record_of
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -289,7 +289,7 @@ def test_urls_are_checked_when_a_video_is_sent_in(local_store: LocalObjectStore)
 def gateway(
     tmp_path_factory: pytest.TempPathFactory, redis_url: str, receiver: FileServer
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(
+    with running_gateway(
         tmp_path_factory.mktemp("gateway"),
         redis_url=redis_url,
         webhook_secret=SECRET,
@@ -298,10 +298,8 @@ def gateway(
         source_url_allow_private="true",
         source_url_allowed_ports=receiver.port,
         shutdown_grace_s=1,
-    )
-    process.run()
-    yield process
-    process.kill()
+    ) as process:
+        yield process
 
 
 def test_a_message_outlives_the_gateway_that_promised_it(

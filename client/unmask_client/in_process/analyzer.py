@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
-import torch
 from pydantic import ValidationError
 
 from unmask_client.errors import InvalidArgument, UnmaskClientError
@@ -22,6 +21,7 @@ from unmask_client.models import (
     Source,
     Status,
 )
+from unmask_inference.classifiers import ClassifierMaker
 from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
 from unmask_inference.settings import InferenceSettings
 from unmask_preprocessor.settings import PreprocessorSettings
@@ -35,7 +35,7 @@ from unmask_shared.errors import (
     UnmaskError,
 )
 from unmask_shared.model.checkpoint import load_checkpoint
-from unmask_shared.model.predict import ClipClassifier, best_device
+from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.sandbox.errors import SandboxFailure
 from unmask_shared.videos import Failure as ServerFailure
 from unmask_shared.vision.pipeline import FaceTracks
@@ -105,20 +105,14 @@ class FileAnalyzer(Closing):
             fault = error.errors()[0]
             name = "UNMASK_" + "_".join(map(str, fault["loc"])).upper()
             raise InvalidArgument(f"{name} is not valid: {fault['msg']}.") from error
-        if inference.torch_threads:
-            torch.set_num_threads(inference.torch_threads)
-        device = best_device() if inference.device == "auto" else torch.device(inference.device)
         try:
             checkpoint = load_checkpoint(model_dir or inference.model_dir)
+            classifier = ClassifierMaker.of(inference).make(checkpoint)
         except UnmaskError as error:
             raise CannotAnalyze(
                 error, action="Point --model or UNMASK_MODEL_DIR to the folder of a checkpoint."
             ) from error
-        return cls(
-            classifier=ClipClassifier(checkpoint, device, batch_size=inference.batch_size),
-            inference=inference,
-            preprocessor=preprocessor,
-        )
+        return cls(classifier=classifier, inference=inference, preprocessor=preprocessor)
 
     @property
     def model(self) -> ModelRef:

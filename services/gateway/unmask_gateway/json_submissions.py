@@ -29,15 +29,6 @@ log = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 64 * 1024
 
 
-WEBHOOK_URL: Final[Any] = Field(
-    max_length=MAX_URL_LENGTH,
-    description="An http or https URL to which a signed message is sent when the video has ended, "
-    "after https://www.standardwebhooks.com; GET /videos/{video_id}/webhooks tells what became of "
-    "it.",
-    examples=["https://example.com/hooks/unmask"],
-)
-
-
 class VideoSubmission(AnalysisOptions):
     """The body of a request that names a video: where it is, and what is asked for."""
 
@@ -59,8 +50,16 @@ class VideoSubmission(AnalysisOptions):
             examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
         ),
     ] = None
-
-    webhook_url: Annotated[str | None, WEBHOOK_URL] = None
+    webhook_url: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_URL_LENGTH,
+            description="An http or https URL to which a signed message is sent when the video has "
+            "ended, after https://www.standardwebhooks.com; GET /videos/{video_id}/webhooks tells "
+            "what became of it.",
+            examples=["https://example.com/hooks/unmask"],
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _names_one_file(self) -> Self:

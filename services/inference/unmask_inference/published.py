@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import torch
-
+from unmask_inference.classifiers import ClassifierMaker
 from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import DependencyUnavailable, IncompatibleCheckpoint, InvalidCheckpoint
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import Checkpoint, load_checkpoint
-from unmask_shared.model.frame_maps import MakeEngine, TorchFrames
 from unmask_shared.model.predict import ClipClassifier
-from unmask_shared.model.rehearsal import rehearse
 from unmask_shared.model_registry import ModelRegistry
 
 
@@ -49,24 +46,18 @@ class PublishedModels:
         registry: ModelRegistry,
         *,
         form: CropForm,
-        device: torch.device,
-        batch_size: int,
-        make_engine: MakeEngine = TorchFrames,
+        maker: ClassifierMaker,
     ) -> None:
         """Remember what all classifiers have in common.
 
         Args:
             registry: Where the versions are.
             form: What they have to have been trained on.
-            device: What they run on.
-            batch_size: Clips that go through the network together.
-            make_engine: Makes what looks at frames.
+            maker: Puts them to work.
         """
         self._registry = registry
         self._form = form
-        self._device = device
-        self._batch_size = batch_size
-        self._make_engine = make_engine
+        self._maker = maker
 
     def load(self, name: str, version: str) -> ClipClassifier:
         """Fetch a version, check all of it, and warm it up.
@@ -90,11 +81,7 @@ class PublishedModels:
             raise IncompatibleCheckpoint(
                 f"{name} {version} was trained on {trained_on}; here it would get {self._form}."
             )
-        classifier = ClipClassifier(
-            checkpoint, self._device, batch_size=self._batch_size, make_engine=self._make_engine
-        )
-        rehearse(classifier)
-        return classifier
+        return self._maker.make(checkpoint)
 
     def _fetch(self, name: str, version: str) -> Checkpoint:
         try:

@@ -4,11 +4,10 @@ import logging
 import sys
 from dataclasses import replace
 
-import torch
 from celery import Celery
 
 from unmask_inference.batcher import MicroBatcher
-from unmask_inference.engines import engine_maker
+from unmask_inference.classifiers import ClassifierMaker
 from unmask_inference.loaded import LoadedModels
 from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
@@ -21,8 +20,6 @@ from unmask_shared.job_store import make_job_store
 from unmask_shared.logs import configure_logging
 from unmask_shared.messages import CLASSIFY_FACES
 from unmask_shared.model.checkpoint import load_checkpoint
-from unmask_shared.model.predict import ClipClassifier, best_device
-from unmask_shared.model.rehearsal import rehearse
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
@@ -37,16 +34,9 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
     Raises:
         InvalidCheckpoint: The built-in checkpoint is missing, damaged, or cannot be run.
     """
-    if settings.torch_threads:
-        torch.set_num_threads(settings.torch_threads)
-    device = best_device() if settings.device == "auto" else torch.device(settings.device)
-    make_engine = engine_maker(settings.inference_engine, threads=torch.get_num_threads())
-    checkpoint = load_checkpoint(settings.model_dir)
-    built_in = ClipClassifier(
-        checkpoint, device, batch_size=settings.batch_size, make_engine=make_engine
-    )
-    rehearse(built_in)
-    log.info("%s %s is loaded on %s", built_in.card.name, built_in.card.version, device)
+    maker = ClassifierMaker.of(settings)
+    built_in = maker.make(load_checkpoint(settings.model_dir))
+    log.info("%s %s is loaded on %s", built_in.card.name, built_in.card.version, maker.device)
     form = CropForm.of(built_in.card)
     if settings.crop_size is not None:
         form = replace(form, size=settings.crop_size)
@@ -54,13 +44,7 @@ def load_models(settings: InferenceSettings, store_settings: StoreSettings) -> M
         form = replace(form, margin=settings.crop_margin)
     store = make_object_store(store_settings)
     registry = ModelRegistry(store)
-    published = PublishedModels(
-        registry,
-        form=form,
-        device=device,
-        batch_size=settings.batch_size,
-        make_engine=make_engine,
-    )
+    published = PublishedModels(registry, form=form, maker=maker)
     worker = worker_name()
     models = ModelInUse(
         registry,

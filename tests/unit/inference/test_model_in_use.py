@@ -19,6 +19,7 @@ from checkpoints import (
 )
 from sample_documents import record_of
 
+from unmask_inference.classifiers import ClassifierMaker
 from unmask_inference.loaded import LoadedModels
 from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
@@ -73,7 +74,9 @@ def start(registry: ModelRegistry, built_in: ClipClassifier) -> Callable[[], Mod
 
     def start() -> ModelInUse:
         models = PublishedModels(
-            registry, form=CropForm.of(built_in.card), device=torch.device("cpu"), batch_size=4
+            registry,
+            form=CropForm.of(built_in.card),
+            maker=ClassifierMaker(device=torch.device("cpu"), batch_size=4),
         )
         return ModelInUse(
             registry,
