@@ -21,8 +21,9 @@ from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
-from unmask_shared.vision.encoding import encode_crops, encode_picture, thumbnail_jpeg
+from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings
+from unmask_shared.vision.png import encode_png
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 # Shares of the bar that users see: finding faces and classifying them take about as long.
@@ -122,7 +123,7 @@ class FaceExtraction:
         self._store.put(thumbnail, thumbnail_jpeg(track), content_type="image/jpeg")
         if track.overlay is not None:
             landmarks = landmarks_key(video_id, track.track_id)
-            self._store.put(landmarks, encode_picture(track.overlay), content_type="image/png")
+            self._store.put(landmarks, encode_png(track.overlay), content_type="image/png")
         return TrackManifest(
             track_id=track.track_id,
             crops=crops,

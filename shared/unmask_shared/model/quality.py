@@ -12,6 +12,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import FaceFrame
@@ -136,7 +137,13 @@ def sharpness(crop: NDArray[np.uint8], *, face_side: float, margin: float) -> fl
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     side = max(3, min(_MEASURED_SIDE, inner, round(face_side)))
     grey = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
-    variance = float(np.var(grey))
+    variance = _variance(grey)
     if variance < _FEATURELESS:
         return 0.0
-    return float(np.var(cv2.Laplacian(grey, cv2.CV_32F))) / variance
+    return _variance(cv2.Laplacian(grey, cv2.CV_32F)) / variance
+
+
+def _variance(plane: MatLike) -> float:
+    # NumPy takes five times as long for planes of this size.
+    _, deviation = cv2.meanStdDev(plane)
+    return float(deviation[0, 0]) ** 2

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from unmask_shared.errors import DamagedCrops
 from unmask_shared.vision.parts import work_in_parts
+from unmask_shared.vision.png import decode_own_pngs, size_of_png
 
-_PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 # Far above what the pipeline writes; a guard against archives that blow up.
 _MAX_CROPS: Final = 65_536
 _MAX_PNG_BYTES: Final = 1 << 20
+# The largest side that the pipeline cuts: its header must not decide how much memory is taken.
+_LARGEST_OWN: Final = 256
 
 
 def decode_crops(data: bytes) -> NDArray[np.uint8]:
@@ -52,12 +54,18 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _decode_part(pictures: Sequence[tuple[str, bytes]]) -> list[NDArray[np.uint8]]:
+    size = size_of_png(pictures[0][1])
+    if size is not None and size[0] == size[1] <= _LARGEST_OWN:
+        crops = decode_own_pngs([png for _, png in pictures], width=size[0], height=size[1])
+        if crops is not None:
+            return list(crops)
+    # Written by something else, or damaged, which OpenCV finds out.
     return [_decode_png(name, png) for name, png in pictures]
 
 
 def _decode_png(name: str, png: bytes) -> NDArray[np.uint8]:
     pixels = None
-    if png.startswith(_PNG_MAGIC):
+    if size_of_png(png) is not None:
         pixels = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None or pixels.shape[0] != pixels.shape[1]:
         raise DamagedCrops(f"{name} is not a square PNG picture.")

@@ -1,35 +1,21 @@
-"""Face crops and pictures as they are stored; `crops` reads what this writes.
-
-PNG is written here and not by OpenCV, with the deflate of ISA-L, which takes a third of the time
-for fewer bytes: with several faces in a video, compressing crops is what preprocessing would spend
-most of its time on after decoding.
-"""
+"""Face crops and thumbnails as they are stored; `crops` reads what this writes."""
 
 import io
-import struct
 import zipfile
 from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import FaceFrame
 from unmask_shared.vision.face_track import FaceTrack, check_crops
 from unmask_shared.vision.parts import work_in_parts
+from unmask_shared.vision.png import encode_png
 
 # The earliest time that ZIP can express: the bytes must not depend on the clock.
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_HEADER: Final = struct.Struct(">IIBBBBB")
-_PNG_WORD: Final = struct.Struct(">I")
-_BITS: Final = 8
-_RGB: Final = 2
-# Each row as the difference to the one above it, which suits faces as well as any other filter.
-_FILTER_UP: Final = 2
-_LEVEL: Final = 1
 _JPEG_QUALITY: Final = 90
 # Neighbouring frames are as sharp as each other.
 _THUMBNAIL_CANDIDATES: Final = 24
@@ -57,35 +43,7 @@ def encode_crops(frames: Sequence[FaceFrame], crops: NDArray[np.uint8]) -> bytes
 
 
 def _encode_part(pictures: NDArray[np.uint8]) -> list[bytes]:
-    return [encode_picture(picture) for picture in pictures]
-
-
-def encode_picture(picture: NDArray[np.uint8]) -> bytes:
-    """Encode a picture as PNG (W3C Recommendation, third edition).
-
-    Args:
-        picture: `(H, W, 3)` uint8 RGB.
-    """
-    height, width, channels = picture.shape
-    samples = picture.reshape(height, width * channels)
-    rows = np.empty((height, 1 + width * channels), np.uint8)
-    rows[:, 0] = _FILTER_UP
-    rows[0, 1:] = samples[0]
-    np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])
-    header = _PNG_HEADER.pack(width, height, _BITS, _RGB, 0, 0, 0)
-    return b"".join(
-        [
-            _PNG_MAGIC,
-            *_chunk(b"IHDR", header),
-            *_chunk(b"IDAT", isal_zlib.compress(rows, _LEVEL)),
-            *_chunk(b"IEND", b""),
-        ]
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> tuple[bytes, ...]:
-    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
-    return _PNG_WORD.pack(len(data)), kind, data, _PNG_WORD.pack(check)
+    return [encode_png(picture) for picture in pictures]
 
 
 def thumbnail_jpeg(track: FaceTrack) -> bytes:

@@ -100,3 +100,13 @@ def test_a_track_cannot_be_inconsistent() -> None:
         FaceTrack(track_id=0, frames=(), crops=_noise(0))
     with pytest.raises(ValueError, match=r"not uint8 \(N, S, S, 3\)"):
         FaceTrack(track_id=0, frames=(_frame(0),), crops=_noise(1)[:, :50])
+
+
+def test_archives_of_another_png_writer_are_read() -> None:
+    crops = np.random.default_rng(3).integers(0, 256, (5, 24, 24, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, crop in enumerate(crops):
+            _, png = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR))
+            archive.writestr(f"{number:06d}.png", png.tobytes())
+    np.testing.assert_array_equal(decode_crops(buffer.getvalue()), crops)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask_shared.artifacts import BoundingBox, FaceFrame, Point
-from unmask_shared.vision.encoding import encode_crops, encode_picture, thumbnail_jpeg
+from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
 from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.png import encode_png
 
 FRONTAL: tuple[Point, ...] = ((10, 40), (30, 40), (50, 40), (70, 40), (40, 70))
 TURNED: tuple[Point, ...] = ((10, 40), (30, 40), (50, 40), (70, 40), (64, 70))
@@ -42,7 +43,7 @@ def test_pictures_of_all_shapes_come_back_from_other_readers(
     picture = np.full(shape, (250, 3, 128), np.uint8)
     if content == "noise":
         picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    png = encode_picture(picture)
+    png = encode_png(picture)
     with Image.open(io.BytesIO(png)) as read:
         assert (read.format, read.mode) == ("PNG", "RGB")
         assert np.array_equal(np.asarray(read), picture)
@@ -53,7 +54,7 @@ def test_pictures_of_all_shapes_come_back_from_other_readers(
 
 def test_faces_take_less_room_than_their_pixels() -> None:
     face = _face(0)
-    assert len(encode_picture(face)) < 0.75 * face.nbytes
+    assert len(encode_png(face)) < 0.75 * face.nbytes
 
 
 def test_the_archive_is_plain_stored_png_named_by_frame() -> None:
