@@ -11,6 +11,7 @@ from unmask_client.admin_models import (
 )
 from unmask_client.answers import read
 from unmask_client.calls import Answer, Call, Operation, api_path
+from unmask_client.models import FaceMode
 from unmask_client.retries import RetryPolicy, send
 
 _ACTIVE = "/models/active"
@@ -29,9 +30,10 @@ def model(name: str, version: str, *, policy: RetryPolicy) -> Operation[ModelDet
     return read(answer, ModelDetails)
 
 
-def active_model(*, policy: RetryPolicy) -> Operation[ActiveModel]:
-    """Which version judges."""
-    answer: Answer = yield from send(Call(method="GET", path=_ACTIVE), policy)
+def active_model(face_mode: FaceMode, *, policy: RetryPolicy) -> Operation[ActiveModel]:
+    """Which version judges faces, or whole pictures."""
+    call = Call(method="GET", path=_ACTIVE, query=[("face_mode", face_mode)])
+    answer: Answer = yield from send(call, policy)
     return read(answer, ActiveModel)
 
 
@@ -42,9 +44,10 @@ def activate(name: str, version: str, *, policy: RetryPolicy) -> Operation[Activ
     return read(answer, ActiveModel)
 
 
-def undo_activation(*, policy: RetryPolicy) -> Operation[ActiveModel]:
+def undo_activation(face_mode: FaceMode, *, policy: RetryPolicy) -> Operation[ActiveModel]:
     """Go back to what was active before; sent twice, it undoes two activations."""
-    call = Call(method="DELETE", path=_ACTIVE, idempotent=False)
+    query = [("face_mode", face_mode)]
+    call = Call(method="DELETE", path=_ACTIVE, query=query, idempotent=False)
     answer: Answer = yield from send(call, policy)
     return read(answer, ActiveModel)
 

@@ -13,7 +13,7 @@ from unmask_client.async_network import AsyncNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.models import AnalysisOptions, Video, VideoSummary
+from unmask_client.models import AnalysisOptions, FaceMode, Video, VideoSummary
 from unmask_client.operations import VideoFilter
 from unmask_client.retries import RetryPolicy
 
@@ -123,17 +123,19 @@ class AsyncClient:
         """See `Client.model`."""
         return await self._network.run(administration.model(name, version, policy=self._policy))
 
-    async def active_model(self) -> ActiveModel:
+    async def active_model(self, face_mode: FaceMode = "faces") -> ActiveModel:
         """See `Client.active_model`."""
-        return await self._network.run(administration.active_model(policy=self._policy))
+        return await self._network.run(administration.active_model(face_mode, policy=self._policy))
 
     async def activate(self, name: str, version: str) -> ActiveModel:
         """See `Client.activate`."""
         return await self._network.run(administration.activate(name, version, policy=self._policy))
 
-    async def undo_activation(self) -> ActiveModel:
+    async def undo_activation(self, face_mode: FaceMode = "faces") -> ActiveModel:
         """See `Client.undo_activation`."""
-        return await self._network.run(administration.undo_activation(policy=self._policy))
+        return await self._network.run(
+            administration.undo_activation(face_mode, policy=self._policy)
+        )
 
     async def create_key(self, name: str, scopes: Iterable[str]) -> NewApiKey:
         """See `Client.create_key`."""

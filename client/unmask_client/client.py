@@ -13,7 +13,7 @@ from unmask_client.blocking_network import BlockingNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.models import AnalysisOptions, Video, VideoSummary
+from unmask_client.models import AnalysisOptions, FaceMode, Video, VideoSummary
 from unmask_client.operations import VideoFilter
 from unmask_client.retries import RetryPolicy
 
@@ -171,17 +171,17 @@ class Client:
         """One version with its whole card."""
         return self._network.run(administration.model(name, version, policy=self._policy))
 
-    def active_model(self) -> ActiveModel:
-        """Which version judges the videos that are sent now."""
-        return self._network.run(administration.active_model(policy=self._policy))
+    def active_model(self, face_mode: FaceMode = "faces") -> ActiveModel:
+        """Which version judges the faces, or the whole pictures, of videos that are sent now."""
+        return self._network.run(administration.active_model(face_mode, policy=self._policy))
 
     def activate(self, name: str, version: str) -> ActiveModel:
         """Let a published version judge the videos that are sent from now on."""
         return self._network.run(administration.activate(name, version, policy=self._policy))
 
-    def undo_activation(self) -> ActiveModel:
-        """Go back to the version that was active before."""
-        return self._network.run(administration.undo_activation(policy=self._policy))
+    def undo_activation(self, face_mode: FaceMode = "faces") -> ActiveModel:
+        """Go back to the version that was active before for faces, or for whole pictures."""
+        return self._network.run(administration.undo_activation(face_mode, policy=self._policy))
 
     def create_key(self, name: str, scopes: Iterable[str]) -> NewApiKey:
         """Make an API key, which is told only now.

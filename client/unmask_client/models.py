@@ -39,10 +39,14 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
+FaceMode = Literal["faces", "full_frame"]
+"""What is judged: each face, or whole pictures."""
+
+
 class AnalysisOptions(_Document):
     """What may be asked of an analysis; docs and `/openapi.json` tell what each does."""
 
-    face_mode: Literal["faces", "full_frame"] = "faces"
+    face_mode: FaceMode = "faces"
     keep_faceless_frames: bool = False
     landmark_overlays: bool = False
     heatmaps: bool = False

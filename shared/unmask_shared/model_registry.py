@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import (
     DamagedModel,
     ModelNotFound,
@@ -25,8 +26,9 @@ from unmask_shared.errors import (
 )
 from unmask_shared.model_files import JSON, content_type_of, describe_file, describe_files
 from unmask_shared.model_versions import (
-    ACTIVE_KEY,
+    ACTIVE_KEYS,
     BUILT_IN_KEY,
+    KINDS,
     MANIFEST_FILE,
     MODELS_PREFIX,
     REFUSAL_FILE,
@@ -168,16 +170,21 @@ class ModelRegistry:
         with tempfile.TemporaryDirectory(prefix="unmask-model-") as folder:
             return self.fetch(name, version, Path(folder))
 
-    def active(self) -> ActiveModel | None:
-        """What judges; None as long as nothing was activated.
+    def active(self, face_mode: FaceMode = "faces") -> ActiveModel | None:
+        """What judges faces, or whole pictures; None as long as nothing was activated for them.
 
         Raises:
             DamagedModel: The document cannot be read.
         """
-        return self._read(ACTIVE_KEY, ActiveModel)
+        return self._read(ACTIVE_KEYS[face_mode], ActiveModel)
 
-    def activate(self, name: str, version: str) -> ActiveModel:
+    def activate(self, name: str, version: str, *, face_mode: FaceMode = "faces") -> ActiveModel:
         """Make a version the one that judges. Of two that do so at once, one prevails.
+
+        Args:
+            name: Of the model.
+            version: Of the checkpoint.
+            face_mode: What it learned to judge, by its card.
 
         Raises:
             ModelNotFound: There is no such version.
@@ -185,17 +192,17 @@ class ModelRegistry:
         """
         self.verify(name, version)
         try:
-            current = self.active()
+            current = self.active(face_mode)
         except DamagedModel as error:
             # Activating is what repairs it; only the history is lost.
             log.warning("%s It is replaced, without its history.", error.detail)
             current = None
         active = ActiveModel.after(current, name=name, version=version, at=datetime.now(UTC))
-        self._write(ACTIVE_KEY, active)
+        self._write(ACTIVE_KEYS[face_mode], active)
         return active
 
-    def rollback(self) -> ActiveModel | None:
-        """Undo the last activation.
+    def rollback(self, face_mode: FaceMode = "faces") -> ActiveModel | None:
+        """Undo the last activation of a version for faces, or for whole pictures.
 
         Returns:
             What judges now; None for the checkpoint that came with the workers, after the first
@@ -206,11 +213,11 @@ class ModelRegistry:
             ModelNotFound: The version to go back to is gone.
             DamagedModel: Its files are not those that were published.
         """
-        current = self.active()
+        current = self.active(face_mode)
         if current is None:
-            raise NothingToRollBack("No published version is active.")
+            raise NothingToRollBack(f"No published version is active for {KINDS[face_mode]}.")
         if not current.previous:
-            self._store.delete_prefix(ACTIVE_KEY)
+            self._store.delete_prefix(ACTIVE_KEYS[face_mode])
             return None
         target, *older = current.previous
         self.verify(target.name, target.version)
@@ -220,7 +227,7 @@ class ModelRegistry:
             activated_at=datetime.now(UTC),
             previous=tuple(older),
         )
-        self._write(ACTIVE_KEY, active)
+        self._write(ACTIVE_KEYS[face_mode], active)
         return active
 
     def announce_built_in(

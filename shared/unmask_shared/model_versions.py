@@ -2,8 +2,9 @@
 
 A version is a folder of objects, `models/NAME/VERSION/`: the weights, the card, the card's figures
 and, written last, `manifest.json` with the SHA-256 of each of them. `models/active.json` names the
-version that was made the one that judges, `models/built-in.json` the one that came with the
-workers and judges as long as there is no other. Names and versions are those of the card; nothing
+version that was made the one that judges faces, `models/active-full-frame.json` the one for whole
+pictures, `models/built-in.json` the one that came with the workers and judges as long as there is
+no other. Names and versions are those of the card; nothing
 here needs to read it.
 """
 
@@ -12,10 +13,16 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import InvalidModelRef
 
 MODELS_PREFIX: Final = "models/"
-ACTIVE_KEY: Final = f"{MODELS_PREFIX}active.json"
+ACTIVE_KEYS: Final[dict[FaceMode, str]] = {
+    "faces": f"{MODELS_PREFIX}active.json",
+    "full_frame": f"{MODELS_PREFIX}active-full-frame.json",
+}
+KINDS: Final[dict[FaceMode, str]] = {"faces": "faces", "full_frame": "whole pictures"}
+"""What versions judge, in words."""
 BUILT_IN_KEY: Final = f"{MODELS_PREFIX}built-in.json"
 MANIFEST_FILE: Final = "manifest.json"
 REFUSAL_FILE: Final = "refusal.json"
@@ -31,7 +38,7 @@ FilePath = Annotated[
 
 # An object store cannot hold an object and a folder of the same name.
 _RESERVED: Final = frozenset(
-    {ACTIVE_KEY.removeprefix(MODELS_PREFIX), BUILT_IN_KEY.removeprefix(MODELS_PREFIX)}
+    key.removeprefix(MODELS_PREFIX) for key in (*ACTIVE_KEYS.values(), BUILT_IN_KEY)
 )
 
 
@@ -68,7 +75,7 @@ class Activation(_Document):
 
 
 class ActiveModel(Activation):
-    """`active.json`: what judges now, and what a rollback goes back to."""
+    """`active*.json`: what judges faces or whole pictures now, and what a rollback goes back to."""
 
     schema_version: Literal[1] = 1
     previous: Annotated[

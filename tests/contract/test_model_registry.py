@@ -19,7 +19,7 @@ from unmask_shared.errors import (
     ObjectStoreUnavailable,
 )
 from unmask_shared.model_registry import ModelRegistry
-from unmask_shared.model_versions import ACTIVE_KEY, REMEMBERED_ACTIVATIONS, version_key
+from unmask_shared.model_versions import ACTIVE_KEYS, REMEMBERED_ACTIVATIONS, version_key
 from unmask_shared.object_store import ByteStream, ObjectStore
 
 NAME = "resnet-lstm"
@@ -333,7 +333,7 @@ def test_two_activations_at_once_end_in_one_of_both(three: ModelRegistry) -> Non
 def test_a_damaged_pointer_is_reported_and_replaced_by_the_next_activation(
     store: ObjectStore, three: ModelRegistry
 ) -> None:
-    store.put(ACTIVE_KEY, b'{"name": "resnet', content_type=BYTES)
+    store.put(ACTIVE_KEYS["faces"], b'{"name": "resnet', content_type=BYTES)
     with pytest.raises(DamagedModel, match=r"active\.json"):
         three.active()
     three.activate(NAME, "2")

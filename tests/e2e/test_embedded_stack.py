@@ -9,11 +9,13 @@ from pathlib import Path
 
 import httpx
 import psutil
+from checkpoints import NAME, copy_checkpoint, publish_unchecked
 from embedded_stack import ROOT, RunningStack, running_stack
 from real_services import SeaweedServer
 
 from unmask_shared.artifacts import result_key, source_key
-from unmask_shared.object_store import ObjectStore
+from unmask_shared.model_registry import ModelRegistry
+from unmask_shared.object_store import LocalObjectStore, ObjectStore
 
 
 def test_a_video_becomes_a_verdict(stack: RunningStack, demo_media: Path) -> None:
@@ -85,6 +87,29 @@ def test_whole_frames_are_not_judged_by_a_model_of_faces(
     assert (result["verdict"], result["reason"]) == ("inconclusive", "no_full_frame_model")
     assert (result["fake_probability"], result["faces"]) == (None, [])
     assert result["coverage"]["frames"] > 0
+
+
+def test_whole_frames_are_judged_by_a_model_that_is_active_for_them(
+    stack: RunningStack, demo_media: Path, tmp_path: Path
+) -> None:
+    folder = copy_checkpoint(tmp_path / "whole", version="7.0", face_mode="full_frame")
+    registry = ModelRegistry(LocalObjectStore(stack.data_dir / "store"))
+    publish_unchecked(registry, folder, "7.0")
+    activated = stack.client.put("/models/active", json={"name": NAME, "version": "7.0"})
+    assert activated.json()["model"] == {"name": NAME, "version": "7.0"}, activated.text
+    video = demo_media / "astronaut_fake.mp4"
+    whole, faces = (
+        stack.wait_for(stack.submit(video, face_mode=mode), "completed", "failed")
+        for mode in ("full_frame", "faces")
+    )
+    undone = stack.client.delete("/models/active", params={"face_mode": "full_frame"})
+    assert undone.status_code == 200
+    (pictures,) = whole["result"]["faces"]
+    assert 0 < pictures["fake_probability"] < 1
+    assert len(pictures["segments"]) == whole["result"]["coverage"]["clips"]
+    assert whole["model"] == {"name": NAME, "version": "7.0"}
+    assert faces["model"] != whole["model"]
+    assert faces["result"]["faces"][0]["fake_probability"] is not None
 
 
 def test_the_same_video_gives_the_same_result(stack: RunningStack, demo_media: Path) -> None:

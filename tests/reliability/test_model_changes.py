@@ -22,7 +22,7 @@ from embedded_stack import RunningStack, running_stack
 
 from unmask_shared.model.checkpoint import load_card
 from unmask_shared.model_registry import ModelRegistry
-from unmask_shared.model_versions import ACTIVE_KEY, ActiveModel, version_key
+from unmask_shared.model_versions import ACTIVE_KEYS, ActiveModel, version_key
 from unmask_shared.object_store import LocalObjectStore
 from unmask_trainer.__main__ import main as trainer
 from unmask_trainer.demo_media import make_demo_media
@@ -117,7 +117,7 @@ def test_models_change_under_traffic_without_a_failed_job(
             pointer = ActiveModel.after(
                 registry.active(), name=NAME, version=DAMAGED, at=datetime.now(UTC)
             )
-            store.put(ACTIVE_KEY, pointer.model_dump_json().encode(), content_type="")
+            store.put(ACTIVE_KEYS["faces"], pointer.model_dump_json().encode(), content_type="")
             wait_until(lambda: registry.refusal(NAME, DAMAGED) is not None)
             traffic.wait_for_more(4)
             assert trainer(["models", "list"]) == 0

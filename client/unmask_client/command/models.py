@@ -13,6 +13,9 @@ from unmask_client.command.arguments import AsJson, Url
 from unmask_client.command.output import Output, errors_reported
 from unmask_client.models import ModelRef
 
+FullFrame = Annotated[
+    bool, typer.Option("--full-frame", help="The model for whole pictures, not the one for faces.")
+]
 Model = Annotated[str, typer.Argument(metavar="NAME/VERSION", help="As `unmask models` shows it.")]
 
 
@@ -56,11 +59,12 @@ def activate(model: Model, url: Url = None, as_json: AsJson = False) -> None:
         _show_active(client.activate(name, version), output)
 
 
-def rollback(url: Url = None, as_json: AsJson = False) -> None:
+def rollback(full_frame: FullFrame = False, url: Url = None, as_json: AsJson = False) -> None:
     """Go back to the model that judged before; needs the scope `admin`."""
     output = Output(as_json=as_json)
     with errors_reported(output), Client(url) as client:
-        _show_active(client.undo_activation(), output)
+        active = client.undo_activation("full_frame" if full_frame else "faces")
+        _show_active(active, output)
 
 
 def make_models_app() -> typer.Typer:

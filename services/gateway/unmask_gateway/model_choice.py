@@ -1,16 +1,18 @@
 """Which version will judge a video that is accepted now."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import DamagedModel, ModelNotFound, ModelRefused, UnknownModel
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.model_versions import Activation, ActiveModel, BuiltInModel, Refusal
-from unmask_shared.videos import ModelRef
+from unmask_shared.videos import AnalysisOptions, ModelRef
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +31,13 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
-    """What judges videos that are accepted now.
+    """What judges videos of one face mode that are accepted now.
 
     Attributes:
-        model: The version; None before a worker has announced the built-in checkpoint.
-        active: What was activated, with what was active before.
+        model: The version; None before a worker has announced the built-in checkpoint. Of whole
+            pictures it is the one for faces if none was activated for them, which then says that
+            it cannot judge them.
+        active: What was activated for this face mode, with what was active before.
         built_in: What came with the workers.
         refused: What was activated later than `model`, newest first.
     """
@@ -59,13 +63,14 @@ class ModelChoice:
         self._registry = registry
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: tuple[float, Judging] | None = None
+        self._known: dict[FaceMode, tuple[float, Judging]] = {}
 
-    def pin(self, chosen: str | None) -> ModelRef | None:
+    def pin(self, options: AnalysisOptions) -> ModelRef | None:
         """The version that a video which is accepted now is judged by, whatever comes later.
 
         Args:
-            chosen: What the sender asks for, `NAME/VERSION`.
+            options: What the sender asks for: a version, or else what is active for faces or for
+                whole pictures.
 
         Returns:
             None if nobody knows: no worker has announced its checkpoint yet.
@@ -75,9 +80,9 @@ class ModelChoice:
             ModelRefused: A worker has refused it, or its manifest is damaged.
             ObjectStoreUnavailable: The store does not answer.
         """
-        if chosen is None:
-            return self.judging().model
-        model = ModelRef.parse(chosen)
+        if options.model is None:
+            return self.judging(options.face_mode).model
+        model = ModelRef.parse(options.model)
         self.check(model)
         return model
 
@@ -116,26 +121,33 @@ class ModelChoice:
             return None
         return self._refusal(model)
 
-    def judging(self) -> Judging:
-        """What judges now, as it was a second ago at most.
+    def judging(self, face_mode: FaceMode = "faces") -> Judging:
+        """What judges faces, or whole pictures, as it was a second ago at most.
 
         Raises:
             ObjectStoreUnavailable: It was never read, and the store does not answer.
         """
         with self._lock:
-            now = self._clock()
-            if self._known is None or now - self._known[0] > _REMEMBER_S:
-                self._known = (now, self._read(self._known[1] if self._known else None))
-            return self._known[1]
+            return self._judging(face_mode)
 
     def forget(self) -> None:
         """Read again next time: something was activated."""
         with self._lock:
-            self._known = None
+            self._known = {}
 
-    def _read(self, before: Judging | None) -> Judging:
+    def _judging(self, face_mode: FaceMode) -> Judging:
+        now = self._clock()
+        read_at, before = self._known.get(face_mode, (-math.inf, None))
+        if before is None or now - read_at > _REMEMBER_S:
+            otherwise = self._judging("faces").model if face_mode == "full_frame" else None
+            self._known[face_mode] = (now, self._read(face_mode, before, otherwise))
+        return self._known[face_mode][1]
+
+    def _read(
+        self, face_mode: FaceMode, before: Judging | None, otherwise: ModelRef | None
+    ) -> Judging:
         try:
-            active, built_in = self._registry.active(), self._registry.built_in()
+            active, built_in = self._registry.active(face_mode), self._registry.built_in()
         except DamagedModel as error:
             # As the workers do: what judged before goes on.
             log.error("%s %s", error.detail, error.action)  # noqa: TRY400 - no matter of code
@@ -150,7 +162,10 @@ class ModelChoice:
                 )
             refused.append(Refused(model=model, refusal=refusal))
         return Judging(
-            model=_ref(built_in), active=active, built_in=built_in, refused=tuple(refused)
+            model=otherwise or _ref(built_in),
+            active=active,
+            built_in=built_in,
+            refused=tuple(refused),
         )
 
     def _refusal(self, model: ModelRef) -> Refusal | None:

@@ -117,7 +117,9 @@ class Summary(_Answer):
 class _Version(_Answer):
     name: str
     version: str
-    active: Annotated[bool, Field(description="Whether it judges videos that are sent now.")]
+    active: Annotated[
+        bool, Field(description="Whether it judges videos of its face mode that are sent now.")
+    ]
     built_in: Annotated[bool, Field(description="Whether it came with the workers.")]
     published_at: Annotated[datetime | None, Field(description="Null if that is damaged.")]
     problem: Annotated[
@@ -213,7 +215,7 @@ class RefusedActivation(_Answer):
 
 
 class ActiveVersion(_Answer):
-    """Which version judges videos that are sent now."""
+    """Which version judges videos of one face mode that are sent now."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"example": ACTIVE_EXAMPLE})
 

@@ -35,7 +35,7 @@ class Reanalysis:
             VideoNotFound: The original was erased meanwhile.
             ObjectStoreUnavailable: The store failed.
         """
-        model = self._models.pin(options.model)
+        model = self._models.pin(options)
         video_id = str(uuid_utils.uuid7())
         record = VideoRecord(
             id=video_id,

@@ -73,7 +73,7 @@ class Submissions:
             upload.stream.read_to_end()
             return self._replay(bound, _fingerprint(upload))
         # Refused now if the choice came before the file, and else when all has arrived.
-        self._models.pin(upload.options().model)
+        self._models.pin(upload.options())
         self._webhooks.check(upload.webhook_url())
         video_id = str(uuid_utils.uuid7())
         try:
@@ -83,7 +83,7 @@ class Submissions:
             record = VideoRecord(
                 id=video_id,
                 created_at=datetime.now(UTC),
-                model=self._models.pin(upload.options().model),
+                model=self._models.pin(upload.options()),
                 upload=Upload(
                     filename=upload.filename,
                     content_type=upload.content_type,

@@ -11,9 +11,11 @@ from unmask_inference.loaded import LoadedModels
 from unmask_shared.errors import (
     DamagedModel,
     DependencyUnavailable,
+    IncompatibleCheckpoint,
     ModelUnusable,
     UnmaskError,
 )
+from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import CARD_FILE, WEIGHTS_FILE
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model_registry import ModelRegistry
@@ -51,7 +53,8 @@ class ModelInUse:
 
     A job keeps what it was given. The active version is fetched, checked and warmed up before a
     job asks for it, beside the one that is in use; one that cannot be used is refused once, in the
-    log and in the registry, and what judged before goes on.
+    log and in the registry, and what judged before goes on. Versions for whole pictures are fetched
+    when the first video wants them.
     """
 
     def __init__(
@@ -198,6 +201,7 @@ class ModelInUse:
         model = ModelRef(name=activation.name, version=activation.version)
         try:
             classifier = self._loaded.get(model, anew=True)
+            _check_that_it_judges_faces(classifier.card)
         except DependencyUnavailable:
             raise
         except UnmaskError as error:
@@ -231,3 +235,15 @@ class ModelInUse:
         card = self._classifier.card
         origin = "" if self._published else " (built in)"
         return f"{card.name} {card.version}{origin}"
+
+
+def _check_that_it_judges_faces(card: ModelCard) -> None:
+    """Versions for whole pictures are made active apart from those for faces.
+
+    Raises:
+        IncompatibleCheckpoint: It does not.
+    """
+    if card.face_mode != "faces":
+        raise IncompatibleCheckpoint(
+            f"{card.name} {card.version} judges whole pictures, but was activated for faces."
+        )

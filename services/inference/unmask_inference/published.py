@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 from unmask_inference.classifiers import ClassifierMaker
-from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import DependencyUnavailable, IncompatibleCheckpoint, InvalidCheckpoint
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import Checkpoint, load_checkpoint
@@ -19,23 +18,25 @@ class CropForm:
     """What the preprocessor hands over.
 
     Attributes:
-        size: Side of the crops, in pixels.
-        margin: Context on each side, as a fraction.
-        face_mode: Crops of faces, or whole pictures.
+        size: Side of the crops or of the squeezed whole pictures, in pixels.
+        margin: Context on each side of a face, as a fraction; whole pictures have none.
     """
 
     size: int
     margin: float
-    face_mode: FaceMode
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
         """The form that a checkpoint was trained on."""
-        return cls(size=card.input_size, margin=card.crop_margin, face_mode=card.face_mode)
+        return cls(size=card.input_size, margin=card.crop_margin)
 
     def __str__(self) -> str:
-        kind = "crops of faces" if self.face_mode == "faces" else "whole pictures"
-        return f"{kind} of {self.size} px with margin {self.margin:g}"
+        return f"{self.size} px with margin {self.margin:g}"
+
+    def fits(self, card: ModelCard) -> bool:
+        """Whether this is what a checkpoint was trained on."""
+        of_faces = card.face_mode == "faces"
+        return card.input_size == self.size and (not of_faces or card.crop_margin == self.margin)
 
 
 class PublishedModels:
@@ -77,9 +78,11 @@ class PublishedModels:
                 f"Published as {name} {version}, but its card is that of {card.name} "
                 f"{card.version}."
             )
-        if (trained_on := CropForm.of(card)) != self._form:
+        if not self._form.fits(card):
+            kind = "crops of faces" if card.face_mode == "faces" else "whole pictures"
             raise IncompatibleCheckpoint(
-                f"{name} {version} was trained on {trained_on}; here it would get {self._form}."
+                f"{name} {version} was trained on {kind} of {CropForm.of(card)}; here it would get "
+                f"those of {self._form}."
             )
         return self._maker.make(checkpoint)
 

@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from unmask_shared.errors import InvalidCheckpoint, NothingToRollBack
+from unmask_shared.artifacts import FaceMode
+from unmask_shared.errors import InvalidCheckpoint
 from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import CARD_FILE, WEIGHTS_FILE, load_checkpoint, parse_card
 from unmask_shared.model.predict import ClipClassifier, best_device
@@ -70,12 +71,12 @@ def activate_version(registry: ModelRegistry, name: str, version: str) -> Active
         ModelNotFound: It is not published.
         InvalidCheckpoint: It is damaged, does not work, or is the checkpoint of another version.
     """
-    _try_published(registry, name, version)
-    return registry.activate(name, version)
+    card = _try_published(registry, name, version)
+    return registry.activate(name, version, face_mode=card.face_mode)
 
 
-def undo_activation(registry: ModelRegistry) -> ActiveModel | None:
-    """Go back to what was active before, after trying it.
+def undo_activation(registry: ModelRegistry, face_mode: FaceMode = "faces") -> ActiveModel | None:
+    """Go back to what was active before for faces or for whole pictures, after trying it.
 
     Returns:
         What is active now; None for the checkpoint that comes with the workers.
@@ -84,12 +85,10 @@ def undo_activation(registry: ModelRegistry) -> ActiveModel | None:
         NothingToRollBack: Nothing is active.
         InvalidCheckpoint: What was active before is damaged or does not work any more.
     """
-    active = registry.active()
-    if active is None:
-        raise NothingToRollBack("No published version is active.")
-    if active.previous:
+    active = registry.active(face_mode)
+    if active is not None and active.previous:
         _try_published(registry, active.previous[0].name, active.previous[0].version)
-    return registry.rollback()
+    return registry.rollback(face_mode)
 
 
 def read_card(registry: ModelRegistry, name: str, version: str) -> ModelCard:
@@ -103,7 +102,7 @@ def read_card(registry: ModelRegistry, name: str, version: str) -> ModelCard:
     return parse_card(text, origin=f"{CARD_FILE} of {name} {version}")
 
 
-def _try_published(registry: ModelRegistry, name: str, version: str) -> None:
+def _try_published(registry: ModelRegistry, name: str, version: str) -> ModelCard:
     with tempfile.TemporaryDirectory(prefix="unmask-model-") as folder:
         registry.fetch(name, version, Path(folder))
         card = try_checkpoint(Path(folder))
@@ -111,3 +110,4 @@ def _try_published(registry: ModelRegistry, name: str, version: str) -> None:
         raise InvalidCheckpoint(
             f"Published as {name} {version}, but its card is that of {card.name} {card.version}."
         )
+    return card

@@ -32,7 +32,7 @@ from unmask_shared.errors import (
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.predict import ClipClassifier
 from unmask_shared.model_registry import ModelRegistry
-from unmask_shared.model_versions import ACTIVE_KEY, ActiveModel, version_key
+from unmask_shared.model_versions import ACTIVE_KEYS, ActiveModel, version_key
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.videos import AnalysisOptions, ModelRef, VideoRecord
 
@@ -161,7 +161,7 @@ def test_rollbacks_lead_back_to_the_built_in_checkpoint(
     [
         ({"input_size": 96}, "96 px"),
         ({"crop_margin": 0.3}, r"margin 0\.3"),
-        ({"face_mode": "full_frame"}, "whole pictures"),
+        ({"face_mode": "full_frame", "input_size": 96}, "whole pictures of 96 px"),
         ({"architecture": {"trunk": "vit"}}, r"architecture\.trunk"),
         ({"architecture": {"trunk": "resnet34"}}, "does not fit the card's architecture"),
         ({"weights_sha256": "0" * 64}, "SHA-256"),
@@ -191,6 +191,29 @@ def test_what_cannot_judge_is_refused_once_and_the_old_one_stays(
     assert refusal is not None
     assert refusal.worker == "host:1"
     assert refusal.detail in line.getMessage()
+
+
+def test_versions_for_whole_pictures_judge_these_and_no_faces(
+    start: Callable[[], ModelInUse],
+    publish: Callable[..., None],
+    registry: ModelRegistry,
+    built_in: ClipClassifier,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publish("2", face_mode="full_frame", crop_margin=0.3)
+    registry.activate(NAME, "2", face_mode="full_frame")
+    models = start()
+    assert models.classifier() is built_in
+    pinned = record_of("v").model_copy(update={"model": ModelRef(name=NAME, version="2")})
+    assert models.classifier_for(pinned).card.face_mode == "full_frame"
+
+    registry.activate(NAME, "2")  # as a tool from before does, which knows one kind only
+    models.look()
+    assert models.classifier() is built_in
+    (line,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert "was activated for faces" in line.getMessage()
+    assert registry.refusal(NAME, "2") is None
+    assert models.classifier_for(pinned).card.version == "2"
 
 
 @pytest.mark.parametrize("content", [b"damaged", b"", None])
@@ -244,7 +267,7 @@ def test_a_pointer_to_what_was_never_published_is_refused(
     version: str,
 ) -> None:
     pointer = ActiveModel.after(None, name=NAME, version=version, at=built_in.card.created_at)
-    store.put(ACTIVE_KEY, pointer.model_dump_json().encode(), content_type=BYTES)
+    store.put(ACTIVE_KEYS["faces"], pointer.model_dump_json().encode(), content_type=BYTES)
     assert start().classifier() is built_in
     assert version in caplog.text
 
@@ -260,8 +283,8 @@ def test_a_damaged_pointer_is_complained_of_once_and_changes_nothing(
     registry.activate(NAME, "2")
     models = start()
     assert judging(models) == "2"
-    good = store.get(ACTIVE_KEY)
-    store.put(ACTIVE_KEY, good[:-9], content_type=BYTES)
+    good = store.get(ACTIVE_KEYS["faces"])
+    store.put(ACTIVE_KEYS["faces"], good[:-9], content_type=BYTES)
     models.look()
     models.look()
     assert judging(models) == "2"

@@ -14,7 +14,7 @@ from checkpoints import (
 from unmask_shared.errors import IncompatibleCheckpoint
 from unmask_shared.model.checkpoint import load_card
 from unmask_shared.model_registry import ModelRegistry
-from unmask_shared.model_versions import ACTIVE_KEY, version_key
+from unmask_shared.model_versions import ACTIVE_KEYS, version_key
 from unmask_shared.object_store import LocalObjectStore
 from unmask_trainer.__main__ import main
 
@@ -127,7 +127,7 @@ def test_activations_are_undone_back_to_what_comes_with_the_workers(
         assert main(["models", "activate", NAME, version]) == 0
     capsys.readouterr()
     assert main(["models", "rollback"]) == 0
-    assert f"{NAME} 9.0 is active" in capsys.readouterr().out
+    assert f"Active for faces: {NAME} 9.0." in capsys.readouterr().out
     assert main(["models", "rollback"]) == 0
     assert BUILT_IN in capsys.readouterr().out
     assert registry.active() is None
@@ -151,14 +151,14 @@ def test_the_list_says_what_is_active_refused_and_broken(
     )
     store.put(version_key(NAME, "9.2", "manifest.json"), b"{", content_type="application/json")
     lines = listed().splitlines()
-    assert f"Active: {NAME} 9.1." in lines
+    assert f"Active for faces: {NAME} 9.1." in lines
     (line,) = [row for row in lines if "9.1  " in row]
     assert "active, but refused by host:7" in line
     assert "it is square" in line
     assert "manifest.json is no valid" in next(row for row in lines if "9.2  " in row)
     assert any(row.endswith("9.0") for row in lines)
 
-    store.put(ACTIVE_KEY, b"{", content_type="application/json")
+    store.put(ACTIVE_KEYS["faces"], b"{", content_type="application/json")
     assert "active.json is no valid" in listed()
 
 
@@ -195,3 +195,21 @@ def test_intervals_stand_behind_the_figures(
     shown = capsys.readouterr().out
     assert "AUC 0.800 (0.700 to 0.850)" in shown
     assert f"of {row['people']} people" in shown
+
+
+def test_a_checkpoint_for_whole_pictures_is_activated_beside_the_one_for_faces(
+    registry: ModelRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(DEFAULT_CHECKPOINT, "--version", "9.0", "--activate")
+    publish(copy_checkpoint(tmp_path / "whole", face_mode="full_frame"), "--version", "9.1")
+    assert main(["models", "activate", NAME, "9.1"]) == 0
+    capsys.readouterr()
+    assert main(["models", "list"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert f"Active for faces: {NAME} 9.0." in listed
+    assert f"Active for whole pictures: {NAME} 9.1." in listed
+    assert sum(line.endswith("active") for line in listed) == 2
+    assert main(["models", "rollback", "--full-frame"]) == 0
+    assert "Active for whole pictures: none" in capsys.readouterr().out
+    assert registry.active("full_frame") is None
+    assert registry.active() is not None

@@ -3,7 +3,7 @@
 import logging
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask_gateway.access.gate import AdminCaller
@@ -19,6 +19,7 @@ from unmask_gateway.model_schemas import (
     ModelList,
 )
 from unmask_gateway.problems import document_errors
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import (
     DamagedModel,
     InvalidModelRef,
@@ -45,6 +46,11 @@ ModelName = Annotated[
 ]
 ModelVersion = Annotated[
     str, Path(description="Version of a checkpoint.", max_length=128, examples=["0.2.0"])
+]
+
+Judges = Annotated[
+    FaceMode,
+    Query(description="What the version judges: faces, or whole pictures.", examples=["faces"]),
 ]
 
 
@@ -84,25 +90,29 @@ def make_models_router(
     def list_models(response: Response) -> ModelList:
         """All published versions, with what their cards say in short."""
         response.headers.update(_NO_STORE)
-        judging = choice.judging()
         entries = []
         for found in catalogue.all():
             if isinstance(found, PublishedCard):
+                judging = choice.judging(found.summary.face_mode)
                 entries.append(ModelEntry.of(found, judging, choice.refusal(found.model)))
             else:
                 model, error = found
-                entries.append(ModelEntry.damaged(model, judging, error))
+                entries.append(ModelEntry.damaged(model, choice.judging(), error))
         return ModelList(models=entries)
 
     @router.get(
         "/active",
         summary="Ask which model judges",
-        responses=_active_responses(ObjectStoreUnavailable, UnmaskError),
+        responses=_active_responses(InvalidRequest, ObjectStoreUnavailable, UnmaskError),
     )
-    def get_active(response: Response) -> ActiveVersion:
-        """What judges the videos that are sent now, unless they choose another model."""
+    def get_active(response: Response, face_mode: Judges = "faces") -> ActiveVersion:
+        """What judges the videos that are sent now, unless they choose another model.
+
+        Whole pictures, which nobody activated a version for, are given to the one for faces: their
+        verdict is `inconclusive` with the reason `no_full_frame_model`.
+        """
         response.headers.update(_NO_STORE)
-        return ActiveVersion.of(choice.judging())
+        return ActiveVersion.of(choice.judging(face_mode))
 
     @router.put(
         "/active",
@@ -116,36 +126,46 @@ def make_models_router(
     ) -> ActiveVersion:
         """Let a published version judge the videos that are sent from now on.
 
-        All of its files are compared with what was published. The workers load it without a
-        restart; one that they refuse judges nothing, and what judged before goes on. Videos that
-        were sent before are judged by the version that they were accepted with.
+        One that learned to judge whole pictures judges those with `face_mode=full_frame`, others
+        all the others; what is active for the rest stays so. All of its files are compared with
+        what was published. The workers load it without a restart; one that they refuse judges
+        nothing, and what judged before goes on. Videos that were sent before are judged by the
+        version that they were accepted with.
         """
         response.headers.update(_NO_STORE)
         model = ModelRef(name=new.name, version=new.version)
         choice.check(model, despite_refusal=new.despite_refusal)
         try:
-            registry.activate(model.name, model.version)
+            face_mode = catalogue.find(model.name, model.version).summary.face_mode
+            registry.activate(model.name, model.version, face_mode=face_mode)
         except DamagedModel as error:
             raise ModelRefused(error.detail) from error
         log.info("%s was activated", model, extra={"key_id": caller.key_id})
         choice.forget()
-        return ActiveVersion.of(choice.judging())
+        return ActiveVersion.of(choice.judging(face_mode))
 
     @router.delete(
         "/active",
         summary="Undo the last activation",
         responses=_active_responses(
-            NothingToRollBack, ModelRefused, ModelNotFound, ObjectStoreUnavailable, UnmaskError
+            NothingToRollBack,
+            ModelRefused,
+            ModelNotFound,
+            InvalidRequest,
+            ObjectStoreUnavailable,
+            UnmaskError,
         ),
     )
-    def undo_activation(caller: AdminCaller, response: Response) -> ActiveVersion:
+    def undo_activation(
+        caller: AdminCaller, response: Response, face_mode: Judges = "faces"
+    ) -> ActiveVersion:
         """Go back to what was active before; before the first activation the built-in one judges.
 
         Sent twice, it undoes two activations.
         """
         response.headers.update(_NO_STORE)
         try:
-            active = registry.rollback()
+            active = registry.rollback(face_mode)
         except DamagedModel as error:
             raise ModelRefused(error.detail) from error
         log.info(
@@ -154,7 +174,7 @@ def make_models_router(
             extra={"key_id": caller.key_id},
         )
         choice.forget()
-        return ActiveVersion.of(choice.judging())
+        return ActiveVersion.of(choice.judging(face_mode))
 
     @router.get(
         "/{name}/{version}",
@@ -168,7 +188,8 @@ def make_models_router(
         """Data, measurements, intended use, limits and licence of a version."""
         response.headers.update(_NO_STORE)
         found = catalogue.find(name, version)
-        return ModelDetails.of(found, choice.judging(), choice.refusal(found.model))
+        judging = choice.judging(found.summary.face_mode)
+        return ModelDetails.of(found, judging, choice.refusal(found.model))
 
     @router.get(
         "/{name}/{version}/figures/{file:path}",

@@ -3,16 +3,23 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from typing import Final
 
+from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import InvalidCheckpoint, InvalidModelRef
 from unmask_shared.model.card import Evaluation, Interval, ModelCard
 from unmask_shared.model_registry import ModelRegistry
-from unmask_shared.model_versions import ActiveModel, VersionManifest
+from unmask_shared.model_versions import KINDS, ActiveModel, VersionManifest
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import StoreSettings
 from unmask_trainer.registry import activate_version, read_card, undo_activation
 
 _BUILT_IN = "the checkpoint in the workers' UNMASK_MODEL_DIR"
+# What judges if nothing was activated.
+_OTHERWISE: Final[dict[FaceMode, str]] = {
+    "faces": f"none; {_BUILT_IN} judges",
+    "full_frame": "none; what judges faces says that it cannot",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +36,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         return action
 
     add("list", "published versions, newest first, and what is wrong with them", _list)
-    add("rollback", "undo the last activation", _rollback)
+    rollback = add("rollback", "undo the last activation", _rollback)
+    rollback.add_argument(
+        "--full-frame",
+        action="store_const",
+        const="full_frame",
+        default="faces",
+        dest="face_mode",
+        help="that of a version for whole pictures",
+    )
     activate = add("activate", "let the workers judge with a version", _activate)
     activate.add_argument("name", metavar="NAME")
     activate.add_argument("version", metavar="VERSION")
@@ -56,7 +71,12 @@ def _run(
 
 
 def _list(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]:  # noqa: ARG001 - as the others
-    active, problem = _active(registry)
+    active = {}
+    ends = []
+    for face_mode, kind in KINDS.items():
+        active[face_mode], problem = _active(registry, face_mode)
+        ends.append(problem or f"Active for {kind}: {active[face_mode] or _OTHERWISE[face_mode]}.")
+    names = {(one.name, one.version) for one in active.values() if one is not None}
     rows = []
     for name, version in registry.versions():
         try:
@@ -65,23 +85,23 @@ def _list(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]
         except InvalidCheckpoint as error:
             rows.append(("", name, version, error.detail))
             continue
-        is_active = active is not None and (active.name, active.version) == (name, version)
-        rows.append((when, name, version, _state(registry, name, version, active=is_active)))
+        state = _state(registry, name, version, active=(name, version) in names)
+        rows.append((when, name, version, state))
     rows.sort(reverse=True)
     widths = [max(len(row[column]) for row in [*rows, _HEAD]) for column in range(3)]
     for row in [_HEAD, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
         yield "  ".join([*cells, row[3]]).rstrip()
     yield ""
-    yield problem or (f"Active: {active}." if active else f"Active: none; {_BUILT_IN} judges.")
+    yield from ends
 
 
 _HEAD = ("published (UTC)", "name", "version", "state")
 
 
-def _active(registry: ModelRegistry) -> tuple[ActiveModel | None, str]:
+def _active(registry: ModelRegistry, face_mode: FaceMode) -> tuple[ActiveModel | None, str]:
     try:
-        return registry.active(), ""
+        return registry.active(face_mode), ""
     except InvalidCheckpoint as error:
         return None, f"{error.detail} Activate a version to put that right."
 
@@ -104,8 +124,10 @@ def _activate(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[
     yield f"{activate_version(registry, options.name, options.version)} is active"
 
 
-def _rollback(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]:  # noqa: ARG001 - as the others
-    yield f"{undo_activation(registry) or _BUILT_IN} is active"
+def _rollback(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]:
+    active = undo_activation(registry, options.face_mode)
+    kind = KINDS[options.face_mode]
+    yield f"Active for {kind}: {active or _OTHERWISE[options.face_mode]}."
 
 
 def _show(registry: ModelRegistry, options: argparse.Namespace) -> Iterator[str]:
