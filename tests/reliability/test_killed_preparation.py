@@ -1,14 +1,12 @@
 """`prepare` that is killed in the middle, twice, ends as if nothing had happened."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
-import psutil
 from dataset_trees import ACTORS, celeb_df
+from killed_commands import extracted, helpers_of
 
 VIDEOS = 2 * ACTORS + 2
 
@@ -39,23 +37,9 @@ def kill_when(run, reached):
         time.sleep(0.02)
 
 
-def helpers_of(run):
-    """Processes of the run's group that are still at work."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) == run.pid and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
 def surveyed(out):
     path = out / "survey.jsonl"
     return path.read_bytes().splitlines()[1:] if path.exists() else []
-
-
-def extracted(out):
-    return {path: path.stat().st_mtime_ns for path in (out / ".faces").glob("*.json")}
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):

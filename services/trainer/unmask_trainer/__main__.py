@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from unmask_shared.errors import UnmaskError
+from unmask_trainer.refusals import advice_about
 
 # What each command does, and the module that declares its options by `add_options`. Only that of
 # the command that is called is imported: PyTorch takes seconds, and counting videos needs none.
@@ -32,14 +34,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Returns:
-        0, or 2 after an error that the user can do something about.
+        0; 2 after an error that the user can do something about; 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
     try:
+        options = _parser(arguments[0] if arguments else "").parse_args(arguments)
         options.run(options)
+        sys.stdout.flush()
     except UnmaskError as error:
         sys.stderr.write(f"{error.title}: {error.detail}\n{error.action}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "Interrupted. Given again, forge, prepare, train and upload go on where they were.\n"
+        )
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output wants no more of it. Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        advice = advice_about(error)
+        if advice is None:
+            raise
+        sys.stderr.write(f"{advice}\n")
         return 2
     return 0
 

@@ -24,7 +24,7 @@ def measure(
 
     Raises:
         InvalidCheckpoint: When the checkpoint cannot be loaded.
-        InvalidRequest: When the folder lacks a class.
+        InvalidInput: When the folder lacks a class.
     """
     loaded = load_checkpoint(checkpoint)
     faces = load_faces(data, vision_settings(loaded.card), workers=workers)

@@ -75,7 +75,7 @@ def load_faces(folder: Path, settings: VisionSettings, *, workers: int) -> list[
     """Extract the faces of a labelled folder, with a progress bar; say what is left out.
 
     Raises:
-        InvalidRequest: A class has no file.
+        InvalidInput: A class has no file.
         InvalidDataset: The tables of a prepared folder are damaged, or it has neither the crops
             that are asked for nor its videos.
     """

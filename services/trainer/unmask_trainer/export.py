@@ -3,10 +3,18 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from unmask_shared.model.card import CardDraft, Evaluation, ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
+from unmask_trainer.datasets.splits import Split
 from unmask_trainer.description import Description
+
+# The same weights gave these answers to the same videos, whatever the set is called.
+_ANSWERS: Final = frozenset(
+    {"level", "real", "fake", "accuracy", "auc", "decided_share", "decided_accuracy"}
+    | {"true_real", "false_fake", "false_real", "true_fake"}
+)
 
 
 def export_checkpoint(
@@ -22,7 +30,8 @@ def export_checkpoint(
     Args:
         source: A run's checkpoint.
         target: Created when missing; an older checkpoint in it is replaced.
-        further: Added to the card; rows of the same split are replaced.
+        further: Added to the card; rows of the same split are replaced, and what training wrote
+            about the very same test is not said twice.
         figures: More pictures, by the names that the card is to give them.
         description: Takes the place of the words that the run began with.
 
@@ -30,8 +39,7 @@ def export_checkpoint(
         InvalidCheckpoint: When the source cannot be loaded.
     """
     loaded = load_checkpoint(source)
-    named = {row.split for row in further}
-    kept = tuple(row for row in loaded.card.evaluations if row.split not in named)
+    evaluations = _without_twins(loaded.card.evaluations, further)
     pictures = {name: source / name for name in loaded.card.figures} | dict(figures or {})
     for name, path in pictures.items():
         destination = target / name
@@ -39,7 +47,7 @@ def export_checkpoint(
         if destination.resolve() != path.resolve():
             shutil.copyfile(path, destination)
     content = {name: getattr(loaded.card, name) for name in CardDraft.model_fields}
-    content["evaluations"] = kept + further
+    content["evaluations"] = evaluations
     content["figures"] = tuple(pictures)
     if description is not None:
         content |= description.card_fields() | {
@@ -49,3 +57,32 @@ def export_checkpoint(
         }
     draft = CardDraft(**content)
     return save_checkpoint(target, model=loaded.model, draft=draft)
+
+
+def _without_twins(
+    rows: tuple[Evaluation, ...], further: tuple[Evaluation, ...]
+) -> tuple[Evaluation, ...]:
+    """All rows; one of training's test that is measured again keeps its name, by which it is known.
+
+    An evaluation calls the set as its metadata does, and knows intervals that older cards lack.
+    """
+    named = {row.split for row in further}
+    twins: list[Evaluation] = []
+    kept: list[Evaluation] = []
+    for row in rows:
+        if twin := _twin_of(row, further):
+            twins.append(twin)
+            kept.append(twin.model_copy(update={"split": row.split, "note": row.note}))
+        elif row.split not in named:
+            kept.append(row)
+    return (*kept, *(row for row in further if row not in twins))
+
+
+def _twin_of(row: Evaluation, further: tuple[Evaluation, ...]) -> Evaluation | None:
+    if row.split.partition(" ")[0] != Split.TEST:
+        return None
+    return next((other for other in further if _told_by(other) == _told_by(row)), None)
+
+
+def _told_by(row: Evaluation) -> dict[str, Any]:
+    return row.model_dump(include=set(_ANSWERS))

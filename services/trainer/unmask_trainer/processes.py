@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import cv2
 
 from unmask_shared.processes import die_with_parent
+from unmask_trainer.interrupts import SHIELDED, children_end_with_it
 
 _THREADS = "OMP_NUM_THREADS"
 
@@ -24,9 +24,10 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = os.environ.get(_THREADS)
     os.environ[_THREADS] = "1"
     try:
-        with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_prepare
-        ) as pool:
+        with (
+            ProcessPoolExecutor(workers, mp_context=SHIELDED, initializer=_prepare) as pool,
+            children_end_with_it(),
+        ):
             yield pool
     finally:
         if before is None:

@@ -1,12 +1,14 @@
 """From an evaluation to the card of the checkpoint, and with it to the registry."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from checkpoints import DEFAULT_CHECKPOINT, NAME
 from evaluations import CARD, assessment, sample
 
-from unmask_shared.model.checkpoint import load_checkpoint
+from unmask_shared.model.card import CardDraft
+from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import LocalObjectStore
 from unmask_trainer.__main__ import main
@@ -81,6 +83,43 @@ def test_exported_again_the_card_does_not_say_things_twice(evaluation, tmp_path)
 
     assert twice == once
     assert len(twice.figures) == len(set(twice.figures))
+
+
+def test_a_test_that_is_evaluated_again_stands_on_the_card_once_by_the_name_that_others_look_for(
+    evaluation, tmp_path
+):
+    added = read_additions(evaluation, CARD).rows
+    bare = {"people": None, "auc_interval": None, "accuracy_interval": None, "note": "Unseen."}
+    trained = [row.model_copy(update=bare | {"split": "test"}) for row in added]
+    other = trained[1].model_copy(update={"split": "test other", "true_fake": 1})
+    val = trained[1].model_copy(update={"split": "val"})
+    source = tmp_path / "source"
+    checkpoint = load_checkpoint(DEFAULT_CHECKPOINT)
+    content = {name: getattr(CARD, name) for name in CardDraft.model_fields}
+    draft = CardDraft(**content | {"evaluations": (val, *trained, other), "figures": ()})
+    save_checkpoint(source, model=checkpoint.model, draft=draft)
+
+    rows = export_checkpoint(source, tmp_path / "exported", further=added).evaluations
+
+    assert [(row.split, row.level) for row in rows] == [
+        ("val", "video"),
+        ("test", "clip"),
+        ("test", "video"),
+        ("test other", "video"),
+    ]
+    assert rows[2].auc_interval == added[1].auc_interval
+    assert rows[2].note == "Unseen."
+
+
+def test_the_caution_about_a_folder_stands_beside_the_data_set_that_its_table_names(tmp_path):
+    found = assessment(sample(skill=1.0))
+    info = found.document.datasets[0]
+    assert "faces" in {part.name for part in found.document.slices}
+    moved = info.model_copy(update={"name": "prepared", "parts_of": ("faces",)})
+    document = found.document.model_copy(update={"datasets": (moved,)})
+    write_outputs(replace(found, document=document), tmp_path, checkpoint=DEFAULT_CHECKPOINT)
+
+    assert read_additions(tmp_path, CARD).rows[0].note == "Parts: test. Careful with faces."
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 
 import pytest
 
@@ -84,9 +85,45 @@ def test_celeb_df_v2_takes_its_test_videos_from_the_list_where_one_means_real(tm
     assert official["Celeb-real/id0_0000"] is Part.TRAIN
     assert official["YouTube-real/00000"] is None
     assert {record.dataset for record in reading.records} == {"celeb-df-v2"}
-    assert len(reading.notes) == 1
     assert "1 videos of List_of_testing_videos.txt are missing" in reading.notes[0]
     assert "id9_0001" in reading.notes[0]
+
+
+def whole_version_1():
+    """As many names as version 1 has, of 13 actors."""
+    reals = [(actor, clip) for actor in range(13) for clip in range(12)] + [(0, 12), (1, 12)]
+    pairs = [(target, clip, source) for target, clip in reals for source in range(13)]
+    fakes = [(target, source, clip) for target, clip, source in pairs if source != target][:795]
+    return [
+        *(f"Celeb-real/id{actor}_{clip:04d}.mp4" for actor, clip in reals),
+        *(f"YouTube-real/{number:05d}.mp4" for number in range(250)),
+        *(
+            f"Celeb-synthesis/id{target}_id{source}_{clip:04d}.mp4"
+            for target, clip, source in fakes
+        ),
+    ]
+
+
+def test_a_whole_celeb_df_v1_is_known_by_its_numbers_also_with_a_list(tmp_path):
+    root = tree(tmp_path, whole_version_1())
+    (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4\n")
+
+    name, reading = read_dataset(root)
+
+    assert name == "celeb-df"
+    assert Counter(record.dataset for record in reading.records) == {"celeb-df-v1": 158 + 250 + 795}
+    assert Counter(record.label for record in reading.records) == {0: 158 + 250, 1: 795}
+    assert sum(record.reserved for record in reading.records) == 250
+    assert reading.notes == ()
+
+
+def test_a_copy_that_broke_off_is_told_from_a_whole_one(tmp_path):
+    names = whole_version_1()
+    root = tree(tmp_path, [name for name in names if not name.startswith("Celeb-s")] + names[-10:])
+
+    assert notes_of(root) == (
+        "Celeb-synthesis holds 10 of the 795 videos that celeb-df-v1 was published with",
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +148,7 @@ def test_extra_files_are_left_out_and_named(tmp_path):
     root = tree(tmp_path, [*CELEB_DF, *extra])
 
     assert len(records_of(root)) == len(CELEB_DF)
-    (note,) = notes_of(root)
+    note = notes_of(root)[0]
     assert note.startswith("2 files")
     assert "Celeb-real/readme.txt" in note
 

@@ -124,7 +124,7 @@ def test_training_says_so_before_it_looks_for_faces(folder, capsys):
 
 def test_evaluations_say_so_too(folder, capsys):
     with pytest.raises(InvalidEvaluation, match="shows a face"):
-        read_input(folder, WIDER, name="some", splits=["test"], metadata=[], workers=1)
+        read_input(folder, WIDER, name="some", splits=["test"], metadata=[], by=[], workers=1)
 
     first = capsys.readouterr().err.splitlines()[0]
     assert "this asks for 32 px, margin 0.4: its faces are extracted anew from" in first

@@ -11,10 +11,12 @@ from media_factory import Head, admiral, astronaut, film, scenery, show, write_v
 
 from unmask_shared.errors import InvalidRequest
 from unmask_trainer.__main__ import main
-from unmask_trainer.datasets.footage import read_persons
 from unmask_trainer.datasets.known_persons import read_known_persons
 from unmask_trainer.persons.clustering import group_identities
 from unmask_trainer.persons.sheet import write_sheets
+
+ROW = 96 + 16
+"""Height of a face with its file's name below."""
 
 
 def points(*places):
@@ -67,13 +69,16 @@ def test_the_files_of_a_person_are_found_whatever_they_are(folder, tmp_path, cap
     told = capsys.readouterr()
     assert "2 persons in 4 of 5 files" in told.out
     assert "left out nobody.png: no face was found" in told.err
-    assert read_known_persons(out) == read_persons(out)
+    assert read_known_persons(out) == {name: row["person"] for name, row in rows.items()}
     sheet = cv2.imread(str(out.with_suffix(".png")))
-    assert sheet.shape == (2 * 96, 12 * 96, 3)
+    assert sheet.shape == (2 * ROW, 12 * 96, 3)
     assert sheet[:96, : 3 * 96].std() > 20  # three faces of one, one of the other
-    assert sheet[:96, 3 * 96 :].max() == 0
-    assert sheet[96:, :96].std() > 20
-    assert sheet[96:, 96:].max() == 0
+    assert sheet[:ROW, 3 * 96 :].max() == 0
+    assert sheet[ROW : ROW + 96, :96].std() > 20
+    assert sheet[ROW:, 96:].max() == 0
+    below = [sheet[96:ROW, column * 96 : (column + 1) * 96] for column in range(3)]
+    assert all(strip.max() > 150 for strip in below), "each face has the name of its file"
+    assert not np.array_equal(below[0], below[1])
 
 
 def test_a_folder_without_faces_is_refused(tmp_path, capsys):
@@ -135,11 +140,12 @@ def test_many_persons_fill_several_sheets_those_of_several_files_first(tmp_path)
     names = [f"p{number // 2}" for number in range(90)] + [f"q{number}" for number in range(30)]
     grey = [np.full((50, 50, 3), 40, np.uint8)] * 90 + [np.full((50, 50, 3), 200, np.uint8)] * 30
 
-    first, second = write_sheets(tmp_path / "who.png", names, grey)
+    files = [f"{number}" for number in range(120)]
+    first, second = write_sheets(tmp_path / "who.png", names, files, grey)
 
     assert (first.name, second.name) == ("who.png", "who-2.png")
     top, rest = cv2.imread(str(first)), cv2.imread(str(second))
-    assert top.shape[0] == 40 * 96
-    assert rest.shape[0] == 8 * 96
+    assert top.shape[0] == 40 * ROW
+    assert rest.shape[0] == 8 * ROW
     assert np.median(top[:, : 2 * 96]) == 40
-    assert np.median(rest[5 * 96 : 7 * 96]) == 200
+    assert np.median(rest[5 * ROW : 7 * ROW]) == 200

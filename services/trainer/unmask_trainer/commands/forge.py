@@ -6,15 +6,15 @@ from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
 from unmask_trainer.datasets.footage import (
     Take,
     plan_portrait_takes,
     plan_video_takes,
-    read_persons,
 )
 from unmask_trainer.datasets.forged import Progress, build_dataset
+from unmask_trainer.datasets.known_persons import read_known_persons
 from unmask_trainer.datasets.takes import ForgeSettings
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.forgeries.methods import DEFAULT_WEIGHTS, METHODS
 from unmask_trainer.recording import Codec
 
@@ -139,7 +139,7 @@ def _positive(text: str) -> int:
 def _run(options: argparse.Namespace) -> None:
     low, high = options.crf
     if not 0 <= low <= high <= 51:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"--crf takes two numbers from 0 to 51, the lower one first, not {low} {high}"
         )
     settings = ForgeSettings(
@@ -169,7 +169,7 @@ def _takes(options: argparse.Namespace) -> list[Take]:
     def report(path: Path, problem: str) -> None:
         sys.stderr.write(f"left out {path}: {problem}\n")
 
-    persons = read_persons(options.persons)
+    persons = {} if options.persons is None else read_known_persons(options.persons)
     takes = [
         take
         for folder in options.videos
@@ -184,7 +184,7 @@ def _takes(options: argparse.Namespace) -> list[Take]:
     for folder in options.images:
         takes += plan_portrait_takes(folder, persons, frames=options.portrait_frames)
     if not takes:
-        raise InvalidRequest("there is nothing to forge: give --videos or --images with media")
+        raise InvalidInput("there is nothing to forge: give --videos or --images with media")
     return takes
 
 
@@ -196,5 +196,5 @@ def _weights(texts: list[str]) -> dict[str, float]:
         try:
             weights[name] = float(weight) if weight else 1.0
         except ValueError as error:
-            raise InvalidRequest(f"--methods {text}: {weight!r} is not a number") from error
+            raise InvalidInput(f"--methods {text}: {weight!r} is not a number") from error
     return weights or dict(DEFAULT_WEIGHTS)

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from unmask_shared.broker import make_celery
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.service.submissions import Submissions
 
 
@@ -68,4 +68,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read: {error}") from error
+        raise InvalidInput(f"{path} cannot be read: {error}") from error

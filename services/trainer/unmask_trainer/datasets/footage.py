@@ -1,6 +1,5 @@
 """Short takes of raw frames: pieces of real videos, and portraits set into motion."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.errors import InvalidRequest, UnmaskError, UnreadableVideo
+from unmask_shared.errors import UnmaskError, UnreadableVideo
 from unmask_shared.vision.frames import FrameReader
 from unmask_shared.vision.source import DecodeLimits, open_video
 from unmask_shared.vision.timeline import Timeline, read_timeline
 from unmask_trainer.datasets.portraits import camera_path, draw_motion, film
+from unmask_trainer.errors import InvalidInput
 
 Frame = NDArray[np.uint8]
 
@@ -57,21 +57,6 @@ class Take:
     fps: int
 
 
-def read_persons(path: Path | None) -> dict[str, str]:
-    """Read a CSV with the columns `file` and `person`.
-
-    Raises:
-        InvalidRequest: When a column is missing.
-    """
-    if path is None:
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if not {"file", "person"} <= set(rows.fieldnames or ()):
-            raise InvalidRequest(f"{path} needs the columns file,person; it has {rows.fieldnames}")
-        return {row["file"]: row["person"] for row in rows}
-
-
 def plan_video_takes(
     folder: Path,
     persons: dict[str, str],
@@ -90,7 +75,7 @@ def plan_video_takes(
         on_problem: Called for each file that cannot be read.
 
     Raises:
-        InvalidRequest: The folder is missing, or has no video files.
+        InvalidInput: The folder is missing, or has no video files.
     """
     planned = []
     for path in _files(folder, _VIDEO_SUFFIXES, "videos"):
@@ -121,7 +106,7 @@ def plan_portrait_takes(folder: Path, persons: dict[str, str], *, frames: int) -
     """One take of every portrait of a folder.
 
     Raises:
-        InvalidRequest: The folder is missing, or has no pictures.
+        InvalidInput: The folder is missing, or has no pictures.
     """
     return [
         Take(
@@ -191,12 +176,12 @@ def _even(frame: Frame) -> Frame:
 
 def _files(folder: Path, suffixes: set[str], what: str) -> list[Path]:
     if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder")
+        raise InvalidInput(f"{folder} is not a folder")
     found = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in suffixes and not path.name.startswith(".")
     )
     if not found:
-        raise InvalidRequest(f"{folder} holds no {what} ({' '.join(sorted(suffixes))})")
+        raise InvalidInput(f"{folder} holds no {what} ({' '.join(sorted(suffixes))})")
     return found

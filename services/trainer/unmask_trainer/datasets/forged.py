@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from unmask_shared.errors import InvalidRequest
 from unmask_trainer.datasets.circles import circles_of, name_of
 from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
 from unmask_trainer.datasets.folder_lock import locked
@@ -28,6 +27,7 @@ from unmask_trainer.datasets.takes import (
     make_forgery,
 )
 from unmask_trainer.datasets.whole_files import replacing
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.forgeries.methods import can_draw
 from unmask_trainer.processes import single_threaded_processes
 
@@ -88,7 +88,7 @@ def build_dataset(
 
     Raises:
         InvalidDataset: The folder was made with other settings, or another run is at work in it.
-        InvalidRequest: No take shows a face, two have one id, or the methods need more people.
+        InvalidInput: No take shows a face, two have one id, or the methods need more people.
         WorkerLost: A process was ended from outside.
     """
     _check_ids(takes)
@@ -112,7 +112,7 @@ def _check_ids(takes: Sequence[Take]) -> None:
     seen: set[str] = set()
     for take in takes:
         if take.id in seen:
-            raise InvalidRequest(f"two files are called {take.source}: rename one of them")
+            raise InvalidInput(f"two files are called {take.source}: rename one of them")
         seen.add(take.id)
 
 
@@ -146,7 +146,7 @@ def _controls(
         steps = 1 + settings.per_take if problem else 1
         on_progress(Progress(take=take, problem=problem, steps=steps))
     if all(one.problem for one in done.values()):
-        raise InvalidRequest(
+        raise InvalidInput(
             f"none of the {len(takes)} takes shows a face that can be followed: give footage of "
             "faces that are at least 32 pixels wide"
         )
@@ -190,7 +190,7 @@ def _forgeries(
         done.append(job.result())
         on_progress(Progress(take=take))
     if not done:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"the methods {', '.join(settings.methods)} need faces of at least two people: add "
             "footage of others, name who is shown with --persons, or choose methods that need "
             "nobody else"

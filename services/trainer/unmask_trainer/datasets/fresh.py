@@ -68,7 +68,7 @@ class FreshForgeries:
                 are never drawn. None takes all of them with their own weights.
 
         Raises:
-            InvalidRequest: A method is unknown, or the weights cannot be drawn by.
+            InvalidInput: A method is unknown, or the weights cannot be drawn by.
         """
         self._margin = margin
         self._weights = dict(DEFAULT_WEIGHTS if methods is None else methods)
@@ -88,7 +88,7 @@ class FreshForgeries:
             rng: Source of randomness.
 
         Raises:
-            InvalidRequest: Only methods are wanted that need a donor or several frames, and there
+            InvalidInput: Only methods are wanted that need a donor or several frames, and there
                 is nobody else, or a single frame.
         """
         clip = self._clip(crops)

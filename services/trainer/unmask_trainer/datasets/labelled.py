@@ -4,7 +4,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
 from unmask_trainer.datasets.prepared import (
     Status,
@@ -13,6 +12,7 @@ from unmask_trainer.datasets.prepared import (
     read_prepared,
 )
 from unmask_trainer.datasets.records import Part
+from unmask_trainer.errors import InvalidInput
 
 METADATA_FILE = "metadata.csv"
 
@@ -76,18 +76,25 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
         All videos of a plain folder; those of a prepared one that can be used.
 
     Raises:
-        InvalidRequest: When a class has no file.
+        InvalidInput: When a class has no file.
         InvalidDataset: When the tables of a prepared folder are damaged.
     """
     if is_prepared(folder):
         return _read_prepared_videos(folder)
+    if missing := [name for name in LABELS if not (folder / name).is_dir()]:
+        raise InvalidInput(
+            f"{folder} is no data set: it was not prepared to the end, and has no folder "
+            f"{' and no folder '.join(missing)}. python -m unmask_trainer prepare reads all layouts"
+            if folder.is_dir()
+            else f"{folder} is not a folder"
+        )
     table = _read_metadata(folder / METADATA_FILE)
     videos = []
     for name, label in LABELS.items():
         files = sorted(path for path in (folder / name).glob("*") if path.is_file())
         files = [path for path in files if not path.name.startswith(".")]
         if not files:
-            raise InvalidRequest(f"{folder / name} holds no videos; put {name} ones there")
+            raise InvalidInput(f"{folder / name} holds no videos; put {name} ones there")
         for path in files:
             row = table.get((path.stem, name), {})
             videos.append(
@@ -133,5 +140,5 @@ def _read_metadata(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if not {"id", "label", "person"} <= set(rows.fieldnames or ()):
-            raise InvalidRequest(f"{path} needs the columns id,label,person")
+            raise InvalidInput(f"{path} needs the columns id,label,person")
         return {(row["id"], row["label"]): row for row in rows}

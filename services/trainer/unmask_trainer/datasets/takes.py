@@ -54,7 +54,7 @@ class ForgeSettings:
         """Check the values.
 
         Raises:
-            InvalidRequest: The methods cannot be drawn by.
+            InvalidInput: The methods cannot be drawn by.
             ValueError: Another value is outside of its range.
         """
         methods.check_weights(self.methods)

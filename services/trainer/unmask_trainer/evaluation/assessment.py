@@ -161,6 +161,7 @@ def _read_inputs(plan: EvaluationPlan, card: ModelCard) -> list[EvaluationInput]
             name=name,
             splits=plan.splits,
             metadata=plan.metadata,
+            by=plan.by,
             workers=plan.workers,
         )
         for folder, name in zip(plan.data, dataset_names(plan.data), strict=True)

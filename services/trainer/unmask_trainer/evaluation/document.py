@@ -224,7 +224,8 @@ class DatasetInfo(_Part):
     """One data set that was measured.
 
     `caution` has to stand beside every figure; mostly it is empty. `sha256` is over the sorted
-    lines `SHA-256 of the file`, space, `id` of the measured videos.
+    lines `SHA-256 of the file`, space, `id` of the measured videos. `parts_of` names the slices
+    that its videos are in: the metadata may call them otherwise than the folder is called.
     """
 
     name: str
@@ -234,6 +235,7 @@ class DatasetInfo(_Part):
     not_chosen: Count
     left_out: tuple[LeftOut, ...]
     sha256: str
+    parts_of: tuple[str, ...] = ()
 
 
 class CheckpointInfo(_Part):

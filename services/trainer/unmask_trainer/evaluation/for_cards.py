@@ -61,7 +61,9 @@ def read_additions(folder: Path, card: ModelCard) -> CardAdditions:
             f"{card.weights_sha256[:12]}, or its temperature or thresholds are others. Evaluate "
             "this checkpoint"
         )
-    notes = {info.name: _note(info) for info in document.datasets}
+    notes = {
+        name: _note(info) for info in document.datasets for name in (info.name, *info.parts_of)
+    }
     pictures = sorted((folder / FIGURES_FOLDER).glob("*.png"))
     figures = {f"{CARD_FOLDER}/{path.name}": path for path in pictures}
     for example in document.heatmaps:

@@ -64,6 +64,7 @@ def read_input(
     name: str,
     splits: Sequence[str],
     metadata: Sequence[Path],
+    by: Sequence[str],
     workers: int,
 ) -> EvaluationInput:
     """Read a labelled folder and extract the faces of the videos to be measured.
@@ -75,6 +76,7 @@ def read_input(
         splits: Values of the metadata's column `split` to measure. Without any, all videos but
             those that the column marks as trained on or calibrated on.
         metadata: Further tables, beside the folder's own.
+        by: Columns that are asked for; of what crops tell, only these are looked at.
         workers: Processes that extract faces.
 
     Raises:
@@ -103,6 +105,7 @@ def read_input(
         )
     if not faces:
         raise InvalidEvaluation(f"none of the {len(chosen)} videos in {folder} shows a face")
+    sorts_by_skin = appearance.COLUMN in by and settings.face_mode == "faces"
     return EvaluationInput(
         info=DatasetInfo(
             name=name,
@@ -115,7 +118,11 @@ def read_input(
         ),
         faces=tuple(faces),
         facts=tuple(
-            facts_of(face.video, _appearance(face, settings) | rows[face.video.id], name)
+            facts_of(
+                face.video,
+                (_appearance(face, settings) if sorts_by_skin else {}) | rows[face.video.id],
+                name,
+            )
             for face in faces
         ),
         columns=frozenset(tables.columns) | {appearance.COLUMN},
@@ -155,15 +162,13 @@ def told_apart(inputs: Sequence[EvaluationInput]) -> list[EvaluationInput]:
         shared = homes[facts.dataset] > 1 and facts.dataset != folder
         return f"{facts.dataset} ({folder})" if shared else facts.dataset
 
-    return [
-        replace(
-            item,
-            facts=tuple(
-                replace(facts, dataset=name(facts, item.info.name)) for facts in item.facts
-            ),
-        )
-        for item in inputs
-    ]
+    renamed = []
+    for item in inputs:
+        facts = tuple(replace(one, dataset=name(one, item.info.name)) for one in item.facts)
+        names = tuple(sorted({one.dataset for one in facts}))
+        info = item.info.model_copy(update={"parts_of": names})
+        renamed.append(replace(item, info=info, facts=facts))
+    return renamed
 
 
 def choose_videos(
@@ -194,8 +199,6 @@ def choose_videos(
 
 
 def _appearance(face: FaceClips, settings: VisionSettings) -> dict[str, str]:
-    if settings.face_mode != "faces":
-        return {}
     crops = face.load()
     middle = np.array(crops[len(crops) // 2])
     return {appearance.COLUMN: appearance.apparent_skin(middle, margin=settings.crop_margin)}

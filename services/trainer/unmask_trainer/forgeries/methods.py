@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from unmask_shared.errors import InvalidRequest
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.forgeries.blending import AlteredCopy
 from unmask_trainer.forgeries.clips import FaceClip, Forgery
 from unmask_trainer.forgeries.face_shape import find_shape
@@ -111,14 +111,14 @@ def check_weights(weights: Mapping[str, float]) -> None:
     """Check that weights can be drawn by.
 
     Raises:
-        InvalidRequest: A method is unknown, a weight is negative, or all are 0.
+        InvalidInput: A method is unknown, a weight is negative, or all are 0.
     """
     if unknown := sorted(set(weights) - set(METHODS)):
-        raise InvalidRequest(
+        raise InvalidInput(
             f"there is no method {', '.join(unknown)}; there are {', '.join(METHODS)}"
         )
     if min(weights.values(), default=0) < 0 or not sum(weights.values()) > 0:
-        raise InvalidRequest(f"weights of methods must be 0 or more, and one above 0: {weights}")
+        raise InvalidInput(f"weights of methods must be 0 or more, and one above 0: {weights}")
 
 
 def can_draw(weights: Mapping[str, float], *, has_donor: bool) -> bool:
@@ -138,12 +138,12 @@ def draw_method(
         has_motion: Whether there is more than one frame.
 
     Raises:
-        InvalidRequest: Only methods are wanted that need a donor or several frames, and there is
+        InvalidInput: Only methods are wanted that need a donor or several frames, and there is
             none, or a single one.
     """
     open_to = _open_to(weights, has_donor=has_donor, has_motion=has_motion)
     if not open_to:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"the methods {', '.join(weights)} need {_lacking(has_donor, has_motion)}, or methods "
             "that do without"
         )

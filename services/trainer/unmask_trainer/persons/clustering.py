@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist, pdist
 
-from unmask_shared.errors import InvalidRequest
+from unmask_trainer.errors import InvalidInput
 
 # All pairs are held in memory: 1.6 GB of them.
 _MOST_FILES: Final = 20_000
@@ -41,12 +41,12 @@ def group_identities(identities: NDArray[np.float64], *, limit: float) -> Person
         limit: Euclidean distance; lower ones tear persons apart, higher ones mix them.
 
     Raises:
-        InvalidRequest: There are too many files, or the limit is not above 0.
+        InvalidInput: There are too many files, or the limit is not above 0.
     """
     if limit <= 0:
-        raise InvalidRequest(f"a limit of {limit:g} joins nobody: it has to be above 0")
+        raise InvalidInput(f"a limit of {limit:g} joins nobody: it has to be above 0")
     if len(identities) > _MOST_FILES:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"{len(identities)} files are too many to be compared with each other: at most "
             f"{_MOST_FILES} at once"
         )

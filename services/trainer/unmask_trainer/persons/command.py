@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
 from unmask_trainer.datasets.whole_files import replacing
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.persons.clustering import Persons, group_identities
 from unmask_trainer.persons.identities import Identified, identify
 from unmask_trainer.persons.sheet import write_sheets
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if options.workers < 1:
-        raise InvalidRequest(f"{options.workers} workers can search nothing")
+        raise InvalidInput(f"{options.workers} workers can search nothing")
     files = find_videos(options.folder, with_pictures=True)
     # Without a terminal there is nobody to watch a bar move.
     with tqdm(total=len(files), unit="file", desc="faces", disable=None) as bar:
@@ -44,11 +44,14 @@ def _run(options: argparse.Namespace) -> None:
 
         found = identify(files, workers=options.workers, on_file=advance)
     if not found:
-        raise InvalidRequest(f"none of the {len(files)} files in {options.folder} shows a face")
+        raise InvalidInput(f"none of the {len(files)} files in {options.folder} shows a face")
     persons = group_identities(np.stack([one.identity for one in found]), limit=options.limit)
     _write(options.out, found, persons)
     sheets = write_sheets(
-        options.out.with_suffix(".png"), persons.person, [one.crop for one in found]
+        options.out.with_suffix(".png"),
+        persons.person,
+        [Path(one.file.name).stem for one in found],
+        [one.crop for one in found],
     )
     sys.stdout.write(
         f"{len(set(persons.person))} persons in {len(found)} of {len(files)} files: {options.out}\n"

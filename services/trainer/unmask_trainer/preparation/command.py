@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
 from unmask_shared.model.card import LABELS
 from unmask_shared.vision.pipeline import VisionSettings
 from unmask_trainer.datasets.layouts.recognition import LAYOUTS
 from unmask_trainer.datasets.prepared import Status
 from unmask_trainer.datasets.protocols import Protocol
 from unmask_trainer.datasets.splits import Shares
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.preparation.outputs import split_report
 from unmask_trainer.preparation.run import PreparationSettings, prepare
 from unmask_trainer.statistics.report import report
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if options.workers < 1 or options.timeout <= 0:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"{options.workers} workers with {options.timeout:g} s for a video can read nothing"
         )
     try:
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
             timeout_s=options.timeout,
         )
     except ValueError as error:
-        raise InvalidRequest(str(error)) from error
+        raise InvalidInput(str(error)) from error
     with ExitStack() as bars:
 
         def show(stage: str, videos: int) -> Callable[[], None]:
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace) -> None:
         split_report(prepared.assignment, prepared.leakage, prepared.videos, prepared.notes)
     )
     if not any(video.status is Status.OK for video in prepared.videos):
-        raise InvalidRequest(f"none of the {len(prepared.videos)} videos can be used")
+        raise InvalidInput(f"none of the {len(prepared.videos)} videos can be used")
 
 
 def _shares(options: argparse.Namespace) -> Shares | None:

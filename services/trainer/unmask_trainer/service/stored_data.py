@@ -44,7 +44,7 @@ class StoredData:
             advance: Called for each file.
 
         Raises:
-            InvalidRequest: The folder is no data set, or the name cannot be one.
+            InvalidInput: The folder is no data set, or the name cannot be one.
             InvalidDataset: Its tables are damaged, or a file's name cannot be stored.
             DatasetNameTaken: Other files are stored under this name.
         """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm  # type: ignore[import-untyped]  # it ships no types
 
-from unmask_shared.errors import InvalidRequest
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.statistics.figure import FIGURE_FILE, draw_figure
 from unmask_trainer.statistics.inspection import Inspection
 from unmask_trainer.statistics.report import report
@@ -34,7 +34,7 @@ def _run(options: argparse.Namespace) -> None:
     wanted = FrameRange(shortest=options.min_frames, longest=options.max_frames)
     wanted.check_stop(options.stop_at)
     if options.workers < 1 or options.timeout <= 0:
-        raise InvalidRequest(
+        raise InvalidInput(
             f"{options.workers} workers with {options.timeout:g} s for a video can read nothing"
         )
     files = find_videos(options.folder)
@@ -53,4 +53,4 @@ def _run(options: argparse.Namespace) -> None:
     draw_figure(statistics, options.out / FIGURE_FILE)
     sys.stdout.write(report(statistics))
     if not statistics.total.readable:
-        raise InvalidRequest(f"none of the {len(files)} files in {options.folder} can be read")
+        raise InvalidInput(f"none of the {len(files)} files in {options.folder} can be read")

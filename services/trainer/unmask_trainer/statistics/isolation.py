@@ -10,11 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Final, Generic, TypeVar
 
 from unmask_shared.processes import die_with_parent
+from unmask_trainer.interrupts import SHIELDED
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -103,9 +103,8 @@ class _Child(Generic[Argument, Result]):
     """
 
     def __init__(self, function: Callable[[Argument], Result]) -> None:
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.connection, theirs = SHIELDED.Pipe()
+        self._process = SHIELDED.Process(target=_serve, args=(theirs, function), daemon=True)
         self._process.start()
         theirs.close()
         self.position = -1
@@ -133,8 +132,6 @@ class _Child(Generic[Argument, Result]):
 
 def _serve(connection: Connection, function: Callable[[Argument], Result]) -> None:
     die_with_parent()
-    # Ctrl+C reaches the whole group; the parent ends its children itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             argument: Argument = connection.recv()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unmask_shared.errors import InvalidRequest
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.statistics.survey import SurveyedVideo
 
 
@@ -27,7 +27,7 @@ class FrameRange:
         longest: Frames at most; None for no bound.
 
     Raises:
-        InvalidRequest: No number of frames is in the range.
+        InvalidInput: No number of frames is in the range.
     """
 
     shortest: int = 1
@@ -35,7 +35,7 @@ class FrameRange:
 
     def __post_init__(self) -> None:
         if self.shortest < 1 or (self.longest is not None and self.longest < self.shortest):
-            raise InvalidRequest(
+            raise InvalidInput(
                 f"no video has at least {self.shortest} and at most {self.longest} frames"
             )
 
@@ -43,11 +43,11 @@ class FrameRange:
         """Make sure that counting goes on until the range can be decided.
 
         Raises:
-            InvalidRequest: Counting stops too early.
+            InvalidInput: Counting stops too early.
         """
         needed = max(self.shortest, self.longest or 0)
         if stop_at is not None and stop_at < needed:
-            raise InvalidRequest(
+            raise InvalidInput(
                 f"counting that stops at {stop_at} frames cannot tell which videos have "
                 f"{needed}; stop at {needed} or later"
             )

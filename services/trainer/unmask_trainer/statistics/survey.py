@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from unmask_shared.containers import SNIFF_BYTES, sniff_container
-from unmask_shared.errors import DecoderCrashed, InvalidRequest, UnmaskError, VideoTooDemanding
+from unmask_shared.errors import DecoderCrashed, UnmaskError, VideoTooDemanding
 from unmask_shared.vision.picture_files import is_picture_name
+from unmask_trainer.errors import InvalidInput
 from unmask_trainer.statistics.inspection import Inspection, Problem, VideoFacts, inspect_video
 from unmask_trainer.statistics.isolation import Lost, run_isolated
 from unmask_trainer.statistics.pictures import inspect_picture
@@ -70,10 +71,10 @@ def find_videos(folder: Path, *, with_pictures: bool = False) -> list[VideoFile]
         with_pictures: Whether to list still pictures, too.
 
     Raises:
-        InvalidRequest: There is no such folder, or no video in it.
+        InvalidInput: There is no such folder, or no video in it.
     """
     if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder")
+        raise InvalidInput(f"{folder} is not a folder")
     found = []
     for path in _walk(folder):
         if _may_be_video(path) or (with_pictures and is_picture_name(path)):
@@ -81,7 +82,7 @@ def find_videos(folder: Path, *, with_pictures: bool = False) -> list[VideoFile]
             group = inner.parts[0] if len(inner.parts) > 1 else folder.resolve().name
             found.append(VideoFile(path=path, name=inner.as_posix(), group=group))
     if not found:
-        raise InvalidRequest(f"{folder} holds no videos")
+        raise InvalidInput(f"{folder} holds no videos")
     return sorted(found, key=lambda file: file.name)
 
 

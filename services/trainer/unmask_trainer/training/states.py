@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
 
+from unmask_trainer.datasets.whole_files import full_disk_is_told
 from unmask_trainer.training.optimisation import Descent, EarlyStopping
 from unmask_trainer.training.records import EpochRecord
 
@@ -80,15 +81,14 @@ def save_state(
     sums = total(fabric, progress.sums)
     if fabric.is_global_zero:
         partial = folder / f".{STATE_FILE}.partial"
-        torch.save(
-            {
-                "module": module.state_dict(),
-                "optimiser": descent.optimiser.state_dict(),
-                "schedule": descent.schedule.state_dict(),
-                "progress": progress.document() | {"sums": sums},
-            },
-            partial,
-        )
+        state = {
+            "module": module.state_dict(),
+            "optimiser": descent.optimiser.state_dict(),
+            "schedule": descent.schedule.state_dict(),
+            "progress": progress.document() | {"sums": sums},
+        }
+        with full_disk_is_told(partial):
+            torch.save(state, partial)
         partial.replace(folder / STATE_FILE)
     fabric.barrier()
 

@@ -6,6 +6,8 @@ as `1 Celeb-real/id1_0000.mp4`; there, 1 means real and 0 fake.
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,12 @@ REAL: Final = "Celeb-real"
 FAKE: Final = "Celeb-synthesis"
 YOUTUBE: Final = "YouTube-real"
 TEST_LIST: Final = "List_of_testing_videos.txt"
+
+PUBLISHED: Final[Mapping[str, Mapping[str, int]]] = {
+    "celeb-df-v1": {REAL: 158, FAKE: 795, YOUTUBE: 250},
+    "celeb-df-v2": {REAL: 590, FAKE: 5639, YOUTUBE: 300},
+}
+"""How many videos each folder of a whole copy holds."""
 
 _REAL_NAME: Final = re.compile(r"(?P<target>id\d+)_\d+\.mp4")
 _FAKE_NAME: Final = re.compile(r"(?P<target>id\d+)_(?P<source>id\d+)_(?P<clip>\d+)\.mp4")
@@ -37,10 +45,11 @@ def read(root: Path) -> DatasetReading:
         InvalidDataset: A line of the list cannot be read or contradicts the folders.
     """
     listed = _read_list(root / TEST_LIST)
-    dataset = "celeb-df-v1" if listed is None else "celeb-df-v2"
+    files = {folder: files_in(root / folder) for folder in (REAL, FAKE, YOUTUBE)}
+    dataset = _version(files, has_list=listed is not None)
     records, strange = [], []
-    for folder in (REAL, FAKE, YOUTUBE):
-        for file in files_in(root / folder):
+    for folder, inside in files.items():
+        for file in inside:
             path = f"{folder}/{file.name}"
             record = _record_of(folder, file, dataset=dataset, official=_official(path, listed))
             if record is None:
@@ -54,8 +63,27 @@ def read(root: Path) -> DatasetReading:
         notes=(
             *note(strange, "files are not named as in Celeb-DF and were left out"),
             *note(missing, f"videos of {TEST_LIST} are missing"),
+            *_incomplete(records, dataset),
         ),
     )
+
+
+def _version(files: Mapping[str, list[Path]], *, has_list: bool) -> str:
+    """By the list that came with version 2, unless the folders are those of a whole version 1."""
+    counts = {folder: len(inside) for folder, inside in files.items()}
+    if has_list and counts != PUBLISHED["celeb-df-v1"]:
+        return "celeb-df-v2"
+    return "celeb-df-v1"
+
+
+def _incomplete(records: Iterable[VideoRecord], dataset: str) -> list[str]:
+    """What a copy lacks: a download that broke off looks like a small data set."""
+    found = Counter(record.path.partition("/")[0] for record in records)
+    return [
+        f"{folder} holds {found[folder]} of the {count} videos that {dataset} was published with"
+        for folder, count in PUBLISHED[dataset].items()
+        if found[folder] < count
+    ]
 
 
 def _record_of(

@@ -20,7 +20,7 @@ def read(root: Path) -> DatasetReading:
     """Describe the videos.
 
     Raises:
-        InvalidRequest: A class has no file, or the table lacks columns.
+        InvalidInput: A class has no file, or the table lacks columns.
     """
     return DatasetReading(
         records=tuple(_record_of(video, root) for video in read_labelled_videos(root))

@@ -18,7 +18,7 @@ def read(root: Path, label: str) -> DatasetReading:
         label: `real` or `fake`.
 
     Raises:
-        InvalidRequest: There is neither.
+        InvalidInput: There is neither.
     """
     return DatasetReading(
         records=tuple(
