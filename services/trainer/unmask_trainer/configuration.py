@@ -152,7 +152,8 @@ def parse_experiment(
         return ExperimentSettings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc']) or 'the whole'}: {one['msg']}"
+            f"{'.'.join(str(part) for part in one['loc']) or 'the whole'}: "
+            + ("there is no such setting" if one["type"] == "extra_forbidden" else one["msg"])
             for one in error.errors()
         )
         raise InvalidExperiment(f"{name} cannot be used: {problems}") from error

@@ -33,10 +33,13 @@ SHIELDED: Final = _ShieldedContext()
 
 @contextmanager
 def children_end_with_it() -> Iterator[None]:
-    """End shielded children as soon as Ctrl-C comes: what they work on may take minutes."""
+    """End shielded children as soon as Ctrl-C comes: what they work on may take minutes.
+
+    It may come while a generator that uses this is not running: then it is closed instead.
+    """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         for child in active_children():
             if isinstance(child, _ShieldedProcess):
                 child.terminate()

@@ -24,7 +24,12 @@ class TerminalWatcher(Closing):
             return
         if self._bar is None:
             self._bar = tqdm(
-                total=batches, initial=batch - 1, desc=f"epoch {epoch}", unit="batch", leave=False
+                total=batches,
+                initial=batch - 1,
+                desc=f"epoch {epoch}",
+                unit="batch",
+                leave=False,
+                disable=None,
             )
         self._bar.update()
 

@@ -152,7 +152,7 @@ def _run(options: argparse.Namespace) -> None:
     )
     takes = _takes(options)
     steps = len(takes) * (1 + settings.per_take)
-    with tqdm(total=steps, unit="video", desc="forging") as bar:
+    with tqdm(total=steps, unit="video", desc="forging", disable=None) as bar:
 
         def advance(done: Progress) -> None:
             bar.update(done.steps)

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+
 from unmask_trainer.configuration import read_experiment
 from unmask_trainer.experiment import run_experiment
 from unmask_trainer.watching import TerminalWatcher
@@ -56,7 +58,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     settings = read_experiment(options.experiment, options.set)
-    with TerminalWatcher() as watcher:
+    # Of the processes of a distributed run, the first one speaks for all.
+    with TerminalWatcher(shown=rank_zero_only.rank == 0) as watcher:
         card = run_experiment(
             settings, options.data, options.out, workers=options.workers, watcher=watcher
         )
