@@ -2,20 +2,26 @@
 
 import errno
 import hashlib
-import os
 import random
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from real_services import SeaweedServer, free_ports
+from real_services import BUCKET, SeaweedServer, free_ports
 
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
-from unmask_shared.object_store import LocalObjectStore, ObjectStore, make_object_store
+from unmask_shared.object_store import (
+    LocalObjectStore,
+    ObjectStore,
+    S3ObjectStore,
+    UnfinishedWrite,
+    make_object_store,
+)
 from unmask_shared.settings import StoreSettings
 
 MIB = 1024 * 1024
@@ -459,21 +465,56 @@ def test_a_local_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
         make_object_store(StoreSettings(object_store="local", data_dir=tmp_path / "file"))
 
 
-def test_leftovers_of_a_killed_writer_go_but_not_a_running_one(tmp_path: Path) -> None:
-    first = LocalObjectStore(tmp_path)
-    leftover = tmp_path / "incoming" / "leftover"
-    leftover.write_bytes(b"half a video")
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(leftover, (two_days_ago, two_days_ago))
+class LooksAround(Reader):
+    """A stream that notes what is unfinished while it is read."""
 
-    class OpensAnotherStore(Reader):
+    def __init__(self, size: int, store: ObjectStore) -> None:
+        super().__init__(size)
+        self.seen: list[UnfinishedWrite] = []
+        self._store = store
+
+    def read(self, size: int, /) -> bytes:
+        self.seen = list(self._store.unfinished()) or self.seen
+        return super().read(size)
+
+
+def test_what_is_being_written_is_named_and_can_be_dropped_when_its_writer_is_dead(
+    store: ObjectStore,
+) -> None:
+    assert list(store.unfinished()) == []
+    begun_at = datetime.now(UTC) - timedelta(seconds=2)  # S3 tells whole seconds
+    reader = LooksAround(2 * PART, store)
+    store.put_stream("videos/1/source", reader, content_type="video/mp4")
+    (write,) = reader.seen
+    assert write.key in {"videos/1/source", None}
+    assert begun_at <= write.active_at <= datetime.now(UTC)
+    assert list(store.unfinished()) == []
+    store.drop_unfinished(write)
+    assert hashlib.sha256(store.get("videos/1/source")).hexdigest() == reader.sha256
+
+    class Killed(LooksAround):
         def read(self, size: int, /) -> bytes:
-            LocalObjectStore(tmp_path)
-            return super().read(size)
+            data = super().read(size)
+            if self.seen:
+                store.drop_unfinished(self.seen[0])
+            return data
 
-    first.put_stream("a", OpensAnotherStore(1000), content_type=BYTES)
-    assert not leftover.exists()
-    assert len(first.get("a")) == 1000
+    with pytest.raises(ObjectStoreUnavailable):
+        store.put_stream("videos/2/source", Killed(2 * PART, store), content_type="video/mp4")
+    assert list(store.unfinished()) == []
+    assert not store.exists("videos/2/source")
+
+
+def test_many_unfinished_uploads_are_listed_page_by_page(
+    s3_server: SeaweedServer, s3_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = s3_server.client()
+    begun = {client._create_multipart_upload(BUCKET, f"videos/{n}/source", {}) for n in range(7)}
+    assert isinstance(s3_store, S3ObjectStore)
+    ask = s3_store._uploads._ask
+    monkeypatch.setattr(s3_store._uploads, "_ask", lambda query: ask({**query, "max-uploads": "2"}))
+    listed = [write.name for write in s3_store.unfinished()]
+    assert sorted(listed) == sorted(begun)
 
 
 def _s3_settings(endpoint: str) -> StoreSettings:

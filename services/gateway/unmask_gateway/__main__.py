@@ -1,4 +1,4 @@
-"""Runs the gateway: `python -m unmask_gateway`; with `keys`, manages the API keys."""
+"""Runs the gateway: `python -m unmask_gateway`; `keys` manages API keys, `fsck` checks the data."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ import uvicorn
 from unmask_gateway.access.commands import add_key_commands
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.asgi import make_app_from_environment
+from unmask_gateway.fsck.command import COULD_NOT_LOOK, add_fsck_options, run_fsck
 from unmask_gateway.settings import GatewaySettings
 from unmask_shared.errors import UnmaskError
 from unmask_shared.logs import configure_logging
@@ -29,16 +30,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="unmask_gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     add_key_commands(commands.add_parser("keys", help="make, list and revoke API keys"))
+    add_fsck_options(
+        commands.add_parser("fsck", help="check that the object store and Redis fit together")
+    )
     options = parser.parse_args(arguments)
     configure_logging("gateway", LogSettings())
     try:
+        if options.command == "fsck":
+            return run_fsck(options)
         if options.command == "keys":
             _manage_keys(options)
         elif not _serve():
             return 1
     except UnmaskError as error:
         log.error("%s %s", error.detail, error.action)  # noqa: TRY400 - a mistake has no traceback
-        return 1
+        return COULD_NOT_LOOK if options.command == "fsck" else 1
     return 0
 
 

@@ -9,6 +9,7 @@ from celery import Celery
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
+from unmask_gateway.abandoned import erase_abandoned
 from unmask_gateway.access.api_description import UPLOAD_REFUSALS, describe_access
 from unmask_gateway.access.building import make_gate
 from unmask_gateway.access.gate import admit, admit_upload
@@ -122,6 +123,11 @@ def make_app(
                 work=lambda: IdempotencyKeys(store).erase_expired(keys_ttl),
             ),
             Chore(name="expired uploads", every_s=600, work=uploads.erase_expired),
+            Chore(
+                name="abandoned writes",
+                every_s=min(600.0, settings.abandoned_after_s),
+                work=lambda: erase_abandoned(store, timedelta(seconds=settings.abandoned_after_s)),
+            ),
         ],
     )
     lookup = VideoLookup(store=store, jobs=jobs)
@@ -133,6 +139,7 @@ def make_app(
         celery=celery,
         settings=job_settings,
         retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
+        remains_patience_s=settings.remains_patience_s,
     )
     keys = KeyStore(store)
 

@@ -44,6 +44,21 @@ class GatewaySettings(BaseSettings):
     store_timeout_s: Annotated[
         float, Field(gt=0, description="An object store that takes no byte for so long is down.")
     ] = 120.0
+    remains_patience_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            description="What is stored of a video without a record for so long is erased.",
+        ),
+    ] = 600.0
+    abandoned_after_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            description="A write to the store to which nothing was added for so long is erased: "
+            "whoever wrote was killed.",
+        ),
+    ] = 3600.0
     keep_alive_s: Annotated[
         int, Field(gt=0, description="An idle connection is closed after this.")
     ] = 20

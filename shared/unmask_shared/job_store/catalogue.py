@@ -167,6 +167,15 @@ class Catalogue:
             for place, status, progress in found
         ]
 
+    def holds(self, record: VideoRecord) -> bool:
+        """Whether every list shows the video that should."""
+        lists = [None, record.owner] if record.owner else [None]
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for owner in lists:
+                pipe.zscore(self._keys.catalogue(owner), place_of(record))
+            return None not in pipe.execute()
+
     def usage(self, owner: str) -> Usage:
         """Add up the videos of an owner; costs about 1 ms for each 1000 of them."""
         final = [status for status in Status if status.is_final]

@@ -151,6 +151,12 @@ class RedisJobStore:
             ids = self._redis.zrangebyscore(self._keys.active, "-inf", self._now() - idle_s)
         return cast("list[str]", ids)
 
+    def idle_s(self, video_id: str) -> float | None:
+        """Seconds since something happened on an unfinished video; None where none is known."""
+        with translated():
+            at = self._redis.zscore(self._keys.active, video_id)
+        return None if at is None else max(0.0, self._now() - at)
+
     def forget(self, video_id: str) -> None:
         """Drop all that is known of a video; it can come back."""
         self._drop(video_id, note_ttl_s=0)

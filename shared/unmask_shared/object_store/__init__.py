@@ -1,7 +1,12 @@
 """Where the bytes live: an S3 bucket, or a local folder with the same behaviour."""
 
 from unmask_shared.object_store.local import LocalObjectStore
-from unmask_shared.object_store.protocol import ByteStream, ObjectEntry, ObjectStore
+from unmask_shared.object_store.protocol import (
+    ByteStream,
+    ObjectEntry,
+    ObjectStore,
+    UnfinishedWrite,
+)
 from unmask_shared.object_store.s3 import S3ObjectStore, make_s3_store
 from unmask_shared.settings import StoreSettings
 
@@ -11,6 +16,7 @@ __all__ = [
     "ObjectEntry",
     "ObjectStore",
     "S3ObjectStore",
+    "UnfinishedWrite",
     "make_object_store",
 ]
 

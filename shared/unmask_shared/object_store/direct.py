@@ -15,7 +15,7 @@ from minio import Minio
 
 from unmask_shared.errors import ObjectNotFound
 from unmask_shared.object_store.presigning import Presigner
-from unmask_shared.object_store.s3 import make_s3_client, translated
+from unmask_shared.object_store.s3 import make_presigner, make_s3_client, translated
 from unmask_shared.object_store.s3_requests import SignedRequests
 from unmask_shared.settings import StoreSettings
 
@@ -118,10 +118,5 @@ def make_direct_uploads(settings: StoreSettings) -> DirectUploads | None:
         client,
         settings.s3_bucket,
         http,
-        Presigner(
-            endpoint=settings.s3_public_endpoint.rstrip("/"),
-            region=settings.s3_region,
-            access_key=settings.s3_access_key.get_secret_value(),
-            secret_key=settings.s3_secret_key.get_secret_value(),
-        ),
+        make_presigner(settings, settings.s3_public_endpoint),
     )

@@ -5,7 +5,6 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,14 +15,12 @@ from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
 from unmask_shared.object_store.protocol import (
     ByteStream,
     ObjectEntry,
+    UnfinishedWrite,
     check_key,
     check_prefix,
 )
 
 _CHUNK_BYTES = 1024 * 1024
-
-# A temporary file that nobody wrote to for so long belongs to a process that was killed.
-_ABANDONED_AFTER_S = 24 * 3600
 
 # How often a folder may vanish under a write before that is no coincidence.
 _MOVE_ATTEMPTS = 10
@@ -39,7 +36,6 @@ class LocalObjectStore:
         with self._writing():
             for folder in (self._objects, self._incoming):
                 folder.mkdir(parents=True, exist_ok=True)
-            self._drop_abandoned()
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 - S3 needs it
         """Store the bytes, replacing what was there."""
@@ -115,13 +111,26 @@ class LocalObjectStore:
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield every key that begins with the prefix."""
         # Only the folders that the prefix names are walked, not the whole store.
-        top = self._objects / check_prefix(prefix).rpartition("/")[0]
-        found = (
-            Path(folder, name).relative_to(self._objects).as_posix()
-            for folder, _, names in os.walk(top, onerror=self._skip_vanished)
-            for name in names
-        )
-        yield from sorted(key for key in found if key.startswith(prefix))
+        folder = check_prefix(prefix).rpartition("/")[0]
+        yield from self._walk(f"{folder}/" if folder else "", prefix)
+
+    def _walk(self, folder: str, prefix: str) -> Iterator[str]:
+        """Yield the keys in a folder in order, with no more than its own names in memory."""
+        try:
+            with self._reading(folder), os.scandir(self._objects / folder) as found:
+                # A slash sorts folders among files as it sorts their keys.
+                names = sorted(
+                    f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                    for entry in found
+                )
+        except ObjectNotFound:
+            return  # deleted meanwhile
+        for name in names:
+            key = folder + name
+            if key.endswith("/") and (key.startswith(prefix) or prefix.startswith(key)):
+                yield from self._walk(key, prefix)
+            elif key.startswith(prefix):
+                yield key
 
     def entries(self, prefix: str) -> Iterator[ObjectEntry]:
         """Yield what is known of every object whose key begins with the prefix."""
@@ -145,6 +154,20 @@ class LocalObjectStore:
                     (self._objects / folder).rmdir()
                 except OSError:
                     break  # it holds other objects, or somebody else removed it
+
+    def unfinished(self) -> Iterator[UnfinishedWrite]:
+        """Yield the temporary files of writers, dead or alive."""
+        with self._writing():
+            found = list(self._incoming.iterdir())
+        for path in found:
+            with suppress(FileNotFoundError):  # finished meanwhile
+                changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield UnfinishedWrite(name=path.name, key=None, active_at=changed_at)
+
+    def drop_unfinished(self, write: UnfinishedWrite) -> None:
+        """Erase a temporary file."""
+        with self._writing():
+            (self._incoming / check_key(write.name)).unlink(missing_ok=True)
 
     def check(self) -> None:
         """Return when the folder can be written to."""
@@ -202,17 +225,6 @@ class LocalObjectStore:
                     raise
         for folder in path.relative_to(self._objects).parents:
             _sync_folder(self._objects / folder)
-
-    def _drop_abandoned(self) -> None:
-        for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):  # its writer, or another process that looks here
-                if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
-                    path.unlink()
-
-    def _skip_vanished(self, error: OSError) -> None:
-        """Let a listing go on past folders that were deleted meanwhile."""
-        with suppress(ObjectNotFound), self._reading(""):
-            raise error
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:

@@ -29,6 +29,21 @@ class ObjectEntry:
     modified_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnfinishedWrite:
+    """Bytes that were sent to the store and are no object yet, and perhaps never will be.
+
+    Attributes:
+        name: What the store calls it.
+        key: Of the object that it was to become; None where the store does not know.
+        active_at: When its last bytes arrived, by the store's clock.
+    """
+
+    name: str
+    key: str | None
+    active_at: datetime
+
+
 class ObjectStore(Protocol):
     """Stores bytes under keys such as `videos/{id}/source`.
 
@@ -92,6 +107,15 @@ class ObjectStore(Protocol):
 
     def delete_prefix(self, prefix: str) -> None:
         """Erase every object whose key begins with the prefix."""
+
+    def unfinished(self) -> Iterator[UnfinishedWrite]:
+        """Yield what is being written at the moment, and what killed processes have left of it.
+
+        MinIO names none, and erases what was left by itself after a day.
+        """
+
+    def drop_unfinished(self, write: UnfinishedWrite) -> None:
+        """Erase it; nothing happens if it was finished or erased meanwhile."""
 
     def check(self) -> None:
         """Return when the store can be used, raise when not."""

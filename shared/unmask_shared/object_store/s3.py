@@ -14,13 +14,16 @@ from minio.error import MinioException, S3Error
 from urllib3.connectionpool import ConnectionPool
 
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
+from unmask_shared.object_store.presigning import Presigner
 from unmask_shared.object_store.protocol import (
     ByteStream,
     ObjectEntry,
+    UnfinishedWrite,
     check_key,
     check_prefix,
 )
 from unmask_shared.object_store.s3_requests import SignedRequests
+from unmask_shared.object_store.unfinished_uploads import UnfinishedUploads
 from unmask_shared.settings import StoreSettings
 
 # S3 wants at least 5 MiB a part and at most 10,000 parts: 8 MiB allow objects of 80 GB, and one
@@ -67,17 +70,21 @@ _BUCKET_IS_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 class S3ObjectStore:
     """An object store in one bucket of any S3-compatible server."""
 
-    def __init__(self, client: Minio, bucket: str, http: urllib3.PoolManager) -> None:
+    def __init__(
+        self, client: Minio, bucket: str, http: urllib3.PoolManager, presigner: Presigner
+    ) -> None:
         """Use one bucket.
 
         Args:
             client: Knows the endpoint and the credentials.
             bucket: Its name.
             http: Sends requests that the client has no method for.
+            presigner: Signs those that are about no single object.
         """
         self._client = client
         self._bucket = bucket
         self._signed = SignedRequests(client, bucket, http)
+        self._uploads = UnfinishedUploads(http, presigner, bucket)
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store the bytes, replacing what was there."""
@@ -96,16 +103,20 @@ class S3ObjectStore:
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
         """Store a stream of unknown length as a multipart upload, aborted on any error."""
-        with translated(check_key(key)):
-            self._client.put_object(
-                self._bucket,
-                key,
-                cast(BinaryIO, stream),  # the client only ever calls read(size)
-                length=-1,
-                content_type=content_type,
-                part_size=_PART_BYTES,
-                num_parallel_uploads=_PARALLEL_PARTS,
-            )
+        try:
+            with translated(check_key(key)):
+                self._client.put_object(
+                    self._bucket,
+                    key,
+                    cast(BinaryIO, stream),  # the client only ever calls read(size)
+                    length=-1,
+                    content_type=content_type,
+                    part_size=_PART_BYTES,
+                    num_parallel_uploads=_PARALLEL_PARTS,
+                )
+        except ObjectNotFound as error:
+            # Its writer hung for so long that it was taken for dead.
+            raise ObjectStoreUnavailable("The store has dropped a write that rested.") from error
 
     def get(self, key: str) -> bytes:
         """Return the whole object."""
@@ -171,6 +182,23 @@ class S3ObjectStore:
             for key in list(self.keys(prefix)):
                 self._client.remove_object(self._bucket, key)
 
+    def unfinished(self) -> Iterator[UnfinishedWrite]:
+        """Yield the uploads in parts that are not over."""
+        with translated(""):
+            for upload in self._uploads:
+                key, name = upload.object_name or "", upload.upload_id or ""
+                with suppress(ObjectNotFound), translated(key):  # over meanwhile
+                    parts = self._signed.list_parts(key, name)
+                    times = [upload.initiated_time, *(part.last_modified for part in parts)]
+                    active_at = max(moment for moment in times if moment is not None)
+                    yield UnfinishedWrite(name=name, key=key, active_at=active_at)
+
+    def drop_unfinished(self, write: UnfinishedWrite) -> None:
+        """Throw the parts of an upload away."""
+        if write.key is not None:
+            with suppress(ObjectNotFound), translated(write.key):
+                self._signed.drop_parts(write.key, write.name)
+
     def check(self) -> None:
         """Return when the bucket answers, creating it when it is missing."""
         with translated(""):
@@ -187,7 +215,9 @@ class S3ObjectStore:
 def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
     """Build the store without touching the network."""
     client, http = make_s3_client(settings)
-    return S3ObjectStore(client, settings.s3_bucket, http)
+    scheme = "https" if settings.s3_secure else "http"
+    presigner = make_presigner(settings, f"{scheme}://{settings.s3_endpoint}")
+    return S3ObjectStore(client, settings.s3_bucket, http, presigner)
 
 
 def make_s3_client(settings: StoreSettings) -> tuple[Minio, urllib3.PoolManager]:
@@ -202,6 +232,16 @@ def make_s3_client(settings: StoreSettings) -> tuple[Minio, urllib3.PoolManager]
         http_client=http,
     )
     return client, http
+
+
+def make_presigner(settings: StoreSettings, endpoint: str) -> Presigner:
+    """Build what signs URLs below an address of the endpoint."""
+    return Presigner(
+        endpoint=endpoint.rstrip("/"),
+        region=settings.s3_region,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+    )
 
 
 @contextmanager
