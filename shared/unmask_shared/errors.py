@@ -518,6 +518,14 @@ class ComputeInterrupted(DependencyUnavailable):
     action = "Nothing: the video is judged again. If it happens often, see the worker's log."
 
 
+class ScratchUnavailable(DependencyUnavailable):
+    """A worker cannot keep a file while it works on it, for want of room perhaps."""
+
+    code = "scratch_unavailable"
+    title = "A worker's temporary folder takes no data"
+    action = "Make room in the folder that TMPDIR names, or let it name another one."
+
+
 class SandboxUnavailable(DependencyUnavailable):
     """The process that decodes videos in confinement cannot be started."""
 

@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from unmask_shared.artifacts import cancellation_key, failure_key, record_key
 from unmask_shared.erasure import erase_remains
-from unmask_shared.errors import ProcessingCrashed, UnmaskError
+from unmask_shared.errors import DamagedDocument, ProcessingCrashed, UnmaskError
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.leases import held_lease, unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
@@ -125,7 +125,7 @@ class StageRunner:
         except UnmaskError as error:
             if error.retryable:
                 raise
-            if self._is_wanted(video_id):
+            if self._is_wanted(video_id) and not self._has_ended(video_id):
                 self._fail(video_id, error)
             return StageEnd.STOP
         with unless_redis_is_away("a stage is not counted", _of(video_id)):
@@ -143,13 +143,20 @@ class StageRunner:
         For the work itself, to be called before it writes what ends the stage. It raises what `run`
         takes for an end without a failure.
         """
-        if not self._is_wanted(video_id):
+        # Who was frozen for longer than a lease may wake up after somebody else has ended it.
+        if not self._is_wanted(video_id) or self._has_ended(video_id):
             raise _WorkUnwantedError
 
     def _is_wanted(self, video_id: str) -> bool:
         return self._store.exists(record_key(video_id)) and not self._store.exists(
             cancellation_key(video_id)
         )
+
+    def _has_ended(self, video_id: str) -> bool:
+        try:
+            return close_view(self._store, self._jobs, video_id)
+        except DamagedDocument:
+            return False  # an outcome that nobody can read is none
 
     @contextmanager
     def _counted(self, video_id: str) -> Iterator[None]:

@@ -37,6 +37,8 @@ _BATCH = 200
 CATALOGUE_COMPLETE = "catalogue"
 """The chore that is done, until Redis forgets it, once lists show every stored video."""
 
+_STORE_PAUSE_S = 300.0
+
 # An upload gets its record seconds after its file. What has none for so long will never get one.
 _REMAINS_PATIENCE_S = 600.0
 
@@ -94,6 +96,7 @@ class Sweeper:
         self._retention = retention
         self._remains_patience_s = remains_patience_s
         self._name = uuid.uuid4().hex
+        self._turn_s: float | None = None
         # When the objects of videos without a record were seen first.
         self._remains: dict[str, float] = {}
 
@@ -142,6 +145,7 @@ class Sweeper:
             for video_id, has_record in batch:
                 if not has_record:
                     remains[video_id] = self._remains.get(video_id, time.monotonic())
+            self._take_turn()
             self._check_batch([video_id for video_id, has_record in batch if has_record], swept)
         self._jobs.note_done(CATALOGUE_COMPLETE)
         self._remains = remains
@@ -181,16 +185,16 @@ class Sweeper:
                 log.warning("erased remains without a record", extra={"video_id": video_id})
             del self._remains[video_id]
 
-    def run(
-        self, stop: threading.Event, *, pause_s: float = 5.0, store_pause_s: float = 300.0
-    ) -> None:
+    def run(self, stop: threading.Event, *, pause_s: float = 5.0) -> None:
         """Sweep until told to stop; dependencies that are down are waited for.
 
         The store is swept as soon as Redis came back empty: what is done is noted in Redis.
         """
+        store_pause_s = min(_STORE_PAUSE_S, self._remains_patience_s / 2)
+        self._turn_s = 3 * pause_s
         while not stop.is_set():
             try:
-                if self._jobs.take_turn("sweeper", self._name, pause_s * 3):
+                if self._take_turn():
                     swept: list[str] = []
                     if not self._jobs.is_done(_STORE_SWEEP):
                         swept += self.sweep_store()
@@ -201,7 +205,11 @@ class Sweeper:
                 log.warning("the sweeper waits: %s", error.detail)
             stop.wait(pause_s)
 
+    def _take_turn(self) -> bool:
+        return self._turn_s is None or self._jobs.take_turn("sweeper", self._name, self._turn_s)
+
     def _enqueue(self, video_id: str, swept: list[str]) -> None:
+        self._take_turn()  # a long sweep shall not lose it half-way
         log.warning("queued again: nobody was working on it", extra={"video_id": video_id})
         enqueue(self._celery, self._jobs, video_id)
         swept.append(video_id)

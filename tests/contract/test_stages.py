@@ -214,6 +214,25 @@ def test_work_looks_whether_it_is_wanted_before_it_ends_the_stage(
     assert stage.stored_failure is None
 
 
+@pytest.mark.parametrize("error", [None, UnreadableVideo("It ends in its header.")])
+def test_who_wakes_up_after_another_has_ended_the_video_changes_nothing(
+    stage: Stage, error: UnmaskError | None
+) -> None:
+    runner = stage.runner(Status.INFERRING)
+
+    def work(report: ReportProgress) -> None:
+        stage.finish()  # by another worker, while this one was frozen
+        if error is not None:
+            raise error
+        runner.check_wanted(ID)
+        raise AssertionError("the work went on")
+
+    assert stage.run(work, stage=Status.INFERRING) is StageEnd.STOP
+    assert stage.stored_failure is None
+    assert stage.view.status is Status.COMPLETED
+    assert stage.jobs.counts.totals().outcomes == {}
+
+
 def test_a_result_that_is_written_after_the_video_was_erased_is_erased_too(stage: Stage) -> None:
     def work(report: ReportProgress) -> None:
         stage.erase()

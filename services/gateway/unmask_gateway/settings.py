@@ -56,7 +56,7 @@ class GatewaySettings(BaseSettings):
         Field(
             ge=1,
             description="A write to the store to which nothing was added for so long is erased: "
-            "whoever wrote was killed.",
+            "whoever wrote was killed. Longer than the slowest client needs for 8 MiB.",
         ),
     ] = 3600.0
     keep_alive_s: Annotated[

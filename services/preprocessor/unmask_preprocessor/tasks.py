@@ -14,7 +14,7 @@ from unmask_shared.artifacts import (
     source_key,
     thumbnail_key,
 )
-from unmask_shared.errors import ObjectNotFound
+from unmask_shared.errors import ObjectNotFound, ScratchUnavailable
 from unmask_shared.job_store import MARK_PREPROCESSED, MARK_PREPROCESSING, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
@@ -104,11 +104,17 @@ class FaceExtraction:
         )
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             source = Path(folder) / "source"
-            self._store.download(source_key(video_id), source)
+            self._fetch(video_id, source)
             faces = self._faces.extract(source, settings, report)
         self._runner.check_wanted(video_id)
         # The manifest is the commit marker, so everything that it names is stored before it.
         write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
+
+    def _fetch(self, video_id: str, path: Path) -> None:
+        try:
+            self._store.download(source_key(video_id), path)
+        except OSError as error:  # of the local file: the video is not to blame
+            raise ScratchUnavailable(f"{path.parent} takes no data: {error.strerror}.") from error
 
     def _store_faces(self, video_id: str, faces: FaceTracks) -> FacesManifest:
         return faces.manifest(self._store_track(video_id, track) for track in faces.tracks)
