@@ -1,4 +1,4 @@
-# Everything that can be done here: make install demo serve test lint format bench (CI calls the same).
+# Everything that can be done here: make install demo serve test chaos lint format bench (CI calls the same).
 # Debian 12 or newer with Python 3.11+ and make is enough; nothing needs root or Docker.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ DEMO_MEDIA := .cache/demo
 COMPOSE ?= docker compose
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve test lint format bench default-checkpoint compose-build compose-up \
+.PHONY: install demo serve test chaos lint format bench default-checkpoint compose-build compose-up \
         compose-down test-compose
 .DEFAULT_GOAL := install
 
@@ -38,6 +38,12 @@ serve: install
 
 test: install
 	$(BIN)/python -m pytest -q -m "not compose"
+
+# 200 videos through a stack that keeps breaking; what breaks comes from the seed.
+CHAOS_VIDEOS ?= 200
+CHAOS_SEED ?= 1
+chaos: install
+	PYTHONPATH=tests/assets $(BIN)/python tests/chaos --videos $(CHAOS_VIDEOS) --seed $(CHAOS_SEED)
 
 lint: install
 	$(BIN)/ruff check .
