@@ -16,6 +16,7 @@ from unmask_gateway.access.gate import admit, admit_upload
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.settings import AccessSettings
 from unmask_gateway.background import running_in_background
+from unmask_gateway.bodies import SmallBodies, describe_bodies
 from unmask_gateway.direct_uploads import DirectUploadService
 from unmask_gateway.housekeeping import Chore, Housekeeper
 from unmask_gateway.idempotency import IdempotencyKeys
@@ -164,6 +165,8 @@ def make_app(
         # Their pages load scripts from another host, which our content policy forbids.
         docs_url=None,
         redoc_url=None,
+        # They would name the host that the request claims to be for.
+        redirect_slashes=False,
     )
     app.state.end_streams = watcher.close
     gate = make_gate(store=store, jobs=jobs, keys=keys, settings=access, job_settings=job_settings)
@@ -171,6 +174,8 @@ def make_app(
     install_problem_handlers(app)
     describe_problem_schema(app)
     describe_access(app, is_open=gate.is_open)
+    describe_bodies(app)
+    app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
     app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RateLimitHeaders)

@@ -1,8 +1,8 @@
 """Videos that a JSON document names instead of holding them."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, Final, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Self
 
 from anyio import to_thread
 from pydantic import Field, ValidationError, model_validator
@@ -25,8 +25,6 @@ from unmask_shared.errors import InvalidOption, InvalidRequest, UnmaskError
 from unmask_shared.videos import AnalysisOptions
 
 log = logging.getLogger(__name__)
-
-_MAX_BODY_BYTES: Final = 64 * 1024
 
 
 class VideoSubmission(AnalysisOptions):
@@ -133,15 +131,15 @@ class JsonSubmissions:
         self._timeout_s = timeout_s
 
     async def receive(
-        self, body: AsyncIterator[bytes], *, caller: Caller, idempotency_key: str | None
+        self, body: bytes, *, caller: Caller, idempotency_key: str | None
     ) -> Accepted:
-        """Receive one request body and accept the video that it names.
+        """Accept the video that a request body names.
 
         Raises:
             InvalidRequest: The body is no such document.
             UnmaskError: The video is refused; nothing of it is kept.
         """
-        wanted = VideoSubmission.parse(await _read_whole(body))
+        wanted = VideoSubmission.parse(body)
         if wanted.upload_id is not None:
             # No header can hold a space, so no client's own key is taken for this one.
             idempotency_key = idempotency_key or f"upload {wanted.upload_id}"
@@ -204,17 +202,3 @@ def describe_webhook_field() -> dict[str, Any]:
     # A form has no null: a field is left out.
     of_text, _ = described.pop("anyOf")
     return {WEBHOOK_FIELD: described | of_text}
-
-
-def is_json(content_type: str | None) -> bool:
-    """Whether a `Content-Type` says that the body is JSON."""
-    return (content_type or "").partition(";")[0].strip().lower() == "application/json"
-
-
-async def _read_whole(body: AsyncIterator[bytes]) -> bytes:
-    read = bytearray()
-    async for piece in body:
-        read += piece
-        if len(read) > _MAX_BODY_BYTES:
-            raise InvalidRequest(f"The JSON document has over {_MAX_BODY_BYTES} bytes.")
-    return bytes(read)

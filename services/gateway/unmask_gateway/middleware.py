@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unmask_gateway.access.rate_limits import limit_headers
+from unmask_gateway.bodies import has_body
 
 _LINGER_S: Final = 2.0
 # So much is thrown away at full speed, the rest at a trickle that only shows the client the answer.
@@ -75,7 +76,7 @@ class LingeringClose:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Close gently when the response comes before the end of the body."""
-        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+        if scope["type"] != "http" or not has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         body_ended = False
@@ -113,7 +114,3 @@ class LingeringClose:
                 await send(message)
 
         await self._app(scope, watch_receive, send_gently)
-
-
-def _has_body(headers: Headers) -> bool:
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

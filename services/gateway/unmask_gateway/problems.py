@@ -21,7 +21,7 @@ from unmask_shared.errors import (
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-_RETRY_AFTER_S: Final = 5
+RETRY_AFTER_S: Final = 5
 _STATUS_ERRORS: Final[dict[int, type[UnmaskError]]] = {404: RouteNotFound, 405: MethodNotAllowed}
 
 
@@ -76,6 +76,19 @@ def document_errors(*errors: type[UnmaskError]) -> dict[int | str, dict[str, Any
     }
 
 
+def add_responses(
+    responses: dict[str, dict[str, Any]], added: dict[int | str, dict[str, Any]]
+) -> None:
+    """Add responses without taking anything away, also when this was done before."""
+    for status, response in added.items():
+        if str(status) not in responses:
+            responses[str(status)] = response
+            continue
+        examples = responses[str(status)]["content"][MEDIA_TYPE]["examples"]
+        new = response["content"][MEDIA_TYPE]["examples"]
+        responses[str(status)]["content"][MEDIA_TYPE]["examples"] = examples | new
+
+
 def describe_problem_schema(app: FastAPI) -> None:
     """Add the schema that `document_errors` refers to, which no route names as its model."""
     describe = app.openapi
@@ -108,7 +121,7 @@ def problem_response(
     if isinstance(error, TooManyRequests):
         all_headers["Retry-After"] = str(error.retry_after_s)
     if error.retryable and error.http_status == 503:
-        all_headers["Retry-After"] = str(_RETRY_AFTER_S)
+        all_headers["Retry-After"] = str(RETRY_AFTER_S)
     return Response(
         problem.model_dump_json(),
         status_code=problem.status,
@@ -130,6 +143,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         raise error
     kind = _STATUS_ERRORS.get(error.status_code, InvalidRequest)
     detail = f"{request.method} {request.url.path} is not served."
+    if error.status_code == 400:  # what the framework says of a body
+        detail = f"{error.detail}."
     return problem_response(request, kind(detail), dict(error.headers or {}))
 
 

@@ -59,6 +59,18 @@ class GatewaySettings(BaseSettings):
             "whoever wrote was killed. Longer than the slowest client needs for 8 MiB.",
         ),
     ] = 3600.0
+    max_connections: Annotated[
+        int, Field(gt=0, description="Connections of clients at the same time.")
+    ] = 1000
+    request_head_timeout_s: Annotated[
+        float, Field(gt=0, description="A connection on which no whole head comes is closed.")
+    ] = 10.0
+    request_body_timeout_s: Annotated[
+        float, Field(gt=0, description="Bodies other than files have to arrive within this.")
+    ] = 30.0
+    response_idle_timeout_s: Annotated[
+        float, Field(gt=0, description="A client that reads nothing for so long is cut off.")
+    ] = 120.0
     keep_alive_s: Annotated[
         int, Field(gt=0, description="An idle connection is closed after this.")
     ] = 20

@@ -12,7 +12,7 @@ from unmask_gateway.access.errors import (
     TooManyRequests,
     TooManyUnfinishedVideos,
 )
-from unmask_gateway.problems import MEDIA_TYPE, document_errors
+from unmask_gateway.problems import add_responses, document_errors
 from unmask_shared.errors import ObjectStoreUnavailable, UnmaskError, VideoNotFound
 
 # With keys, everything that asks for one looks it up in the object store.
@@ -50,22 +50,9 @@ def describe_access(app: FastAPI, *, is_open: bool) -> None:
                     continue
                 if is_open and {} not in operation["security"]:
                     operation["security"].append({})
-                _add_responses(operation["responses"], refusals)
+                add_responses(operation["responses"], refusals)
                 if "{video_id}" in path:
-                    _add_responses(operation["responses"], not_yours)
+                    add_responses(operation["responses"], not_yours)
         return description
 
     app.openapi = with_access  # type: ignore[method-assign] # FastAPI's documented way
-
-
-def _add_responses(
-    responses: dict[str, dict[str, Any]], added: dict[int | str, dict[str, Any]]
-) -> None:
-    """Add responses without taking anything away, also when this was done before."""
-    for status, response in added.items():
-        if str(status) not in responses:
-            responses[str(status)] = response
-            continue
-        examples = responses[str(status)]["content"][MEDIA_TYPE]["examples"]
-        new = response["content"][MEDIA_TYPE]["examples"]
-        responses[str(status)]["content"][MEDIA_TYPE]["examples"] = examples | new

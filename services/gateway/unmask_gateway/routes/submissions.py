@@ -6,12 +6,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Request, Response, status
 
 from unmask_gateway.access.gate import CurrentCaller
+from unmask_gateway.bodies import is_json
 from unmask_gateway.forms import FILE_FIELD
 from unmask_gateway.json_submissions import (
     JsonSubmissions,
     describe_json_body,
     describe_webhook_field,
-    is_json,
 )
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
@@ -159,7 +159,7 @@ def make_submissions_router(
         content_type = request.headers.get("content-type")
         if is_json(content_type):
             accepted = await json_submissions.receive(
-                request.stream(), caller=caller, idempotency_key=idempotency_key
+                await request.body(), caller=caller, idempotency_key=idempotency_key
             )
         else:
             accepted = await receiver.receive(
