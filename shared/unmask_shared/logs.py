@@ -33,7 +33,14 @@ class _Formatter(logging.Formatter):
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields = "".join(f" {k}={v}" for k, v in extra.items())
         line = f"{stamp} {self._service:<12} {record.levelname:<7} {record.getMessage()}{fields}"
-        return f"{line}\n{error}" if error else line
+        return _shown(f"{line}\n{error}" if error else line)
+
+
+def _shown(text: str) -> str:
+    """What can neither command a terminal nor be taken for entries of their own."""
+    lines = text.splitlines() or [""]
+    plain = ("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines)
+    return "\n    ".join(plain)
 
 
 def configure_logging(service: str, settings: LogSettings) -> None:

@@ -50,6 +50,26 @@ def test_text_lines_show_extra_fields(capsys: pytest.CaptureFixture[str]) -> Non
     assert line.endswith("WARNING failed video_id=abc\n")
 
 
+def test_nobody_forges_text_lines_or_commands_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("gateway", LogSettings(log_format="text"))
+    forged = "00:00:00 gateway INFO all is well"
+    log = logging.getLogger("unmask_shared.stages")
+    log.warning(
+        "path /a\n%s\r%s\u2028%s\x1b[2J", forged, forged, forged, extra={"x": f"\n{forged}"}
+    )
+    try:
+        raise ValueError(f"bad\n{forged}")
+    except ValueError:
+        log.exception("failed\0")
+    lines = capsys.readouterr().err.split("\n")
+    assert not any(line.startswith("00:00:00") for line in lines)
+    assert all(line.isprintable() for line in lines)
+    assert sum(not line.startswith(" ") for line in lines if line) == 2
+    assert "\\x1b[2J" in "".join(lines)
+
+
 def test_libraries_are_quiet_and_the_level_is_a_setting(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

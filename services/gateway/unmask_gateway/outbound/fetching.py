@@ -100,7 +100,7 @@ class FileFetch:
                 await request.__aexit__(None, None, None)
             if "location" not in headers:
                 raise SourceUrlUnreachable(f"The server answers {response.status}, to nowhere.")
-            url = urljoin(url, headers["location"])
+            url = _joined(url, headers["location"])
         raise SourceUrlUnreachable(f"The URL leads over more than {MAX_REDIRECTS} redirects.")
 
     def _check(self, status: int, headers: dict[str, str]) -> None:
@@ -120,6 +120,15 @@ class FileFetch:
         given = parameters.get(b"filename", b"").decode(errors="replace")
         self.filename = clean_filename(given or unquote(urlsplit(url).path))
         self.content_type = clean_content_type(headers.get("content-type", "").encode("latin-1"))
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise SourceUrlUnreachable(
+            f"The server redirects to {location[:64]!r}, which is no URL."
+        ) from error
 
 
 def _headers(response: httpcore.Response) -> dict[str, str]:
