@@ -190,7 +190,8 @@ def clean_filename(name: str) -> str:
     """
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(c for c in last if unicodedata.category(c) not in _DROPPED_CATEGORIES).strip()
-    return shown[:_MAX_FILENAME] or _UNNAMED
+    # A name of dots alone is a folder to whoever saves it.
+    return shown[:_MAX_FILENAME] if shown.strip(". ") else _UNNAMED
 
 
 def clean_content_type(value: bytes) -> str:

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
+# What requests hold may be in here, and has no end of its own.
+_MOST_CHARACTERS: Final = 1000
+_MOST_FAULTS: Final = 10
 _STATUS_ERRORS: Final[dict[int, type[UnmaskError]]] = {404: RouteNotFound, 405: MethodNotAllowed}
 
 
@@ -46,8 +49,8 @@ def problem_of(error: UnmaskError, instance: str | None) -> Problem:
         type=f"urn:unmask:problem:{error.code}",
         title=error.title,
         status=error.http_status,
-        detail=error.detail,
-        instance=instance,
+        detail=_shortened(error.detail),
+        instance=None if instance is None else _shortened(instance),
         code=error.code,
         action=error.action,
         retryable=error.retryable,
@@ -151,13 +154,20 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = (
+    found = error.errors()
+    faults = [
         f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors()
-    )
+        for fault in found[:_MOST_FAULTS]
+    ]
+    if len(found) > _MOST_FAULTS:
+        faults.append(f"and {len(found) - _MOST_FAULTS} more")
     return problem_response(request, InvalidRequest("; ".join(faults)))
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
     # The server logs the exception; its text may hold internals and stays out of the response.
     return problem_response(request, UnmaskError())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}\u2026"

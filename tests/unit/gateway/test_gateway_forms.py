@@ -246,6 +246,8 @@ def test_what_surrounds_the_file_is_bounded(body: bytes) -> None:
         ("  ", "unnamed"),
         ("", "unnamed"),
         ("folder/", "unnamed"),
+        ("..", "unnamed"),
+        ("a/. .", "unnamed"),
         ("Żółć 视频.mp4", "Żółć 视频.mp4"),
         ("x" * 400, "x" * 255),
     ],

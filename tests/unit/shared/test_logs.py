@@ -60,7 +60,7 @@ def test_nobody_forges_text_lines_or_commands_a_terminal(
         "path /a\n%s\r%s\u2028%s\x1b[2J", forged, forged, forged, extra={"x": f"\n{forged}"}
     )
     try:
-        raise ValueError(f"bad\n{forged}")
+        [][int(f"\n{forged}")]
     except ValueError:
         log.exception("failed\0")
     lines = capsys.readouterr().err.split("\n")
