@@ -1,11 +1,17 @@
 import io
+import resource
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox, FaceFrame
@@ -59,7 +65,54 @@ def _flipped() -> bytes:
     return bytes(data)
 
 
+def _deflated(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def _encrypted() -> bytes:
+    """An archive that says of its member that it needs a password."""
+    data = bytearray(_archive({"000000.png": _png(8, 8)}))
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def _overlapping(times: int) -> bytes:
+    """Many members that are all the same bytes of the archive."""
+    data = _archive({"000000.png": _png(8, 8)})
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry, tail = data[start:end], bytearray(data[end:])
+    tail[8:12] = struct.pack("<HH", times, times)
+    tail[12:16] = struct.pack("<I", len(entry) * times)
+    return data[:start] + entry * times + bytes(tail)
+
+
+def _bomb_png(side: int) -> bytes:
+    """A PNG with pixels of one colour, whose header tells the truth."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    packer = zlib.compressobj(9)
+    row = bytes(1 + 3 * side)
+    packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    )
+
+
 DAMAGED = {
+    "deflated": _deflated({"000000.png": _png(8, 8)}),
+    "a bomb of zeros": _deflated({f"{n:06d}.png": bytes(1 << 20) for n in range(100)}),
+    "encrypted": _encrypted(),
+    "overlapping members": _overlapping(5000),
+    "a picture of 6000 x 6000 pixels": _archive({"000000.png": _bomb_png(6000)}),
     "nothing": b"",
     "noise": b"\x00\x01" * 500,
     "no files": _archive({}),
@@ -78,6 +131,34 @@ DAMAGED = {
 def test_damaged_archives_are_refused(damage: str) -> None:
     with pytest.raises(DamagedCrops):
         decode_crops(DAMAGED[damage])
+
+
+def test_crops_that_would_fill_the_memory_are_refused_by_their_headers() -> None:
+    png = _bomb_png(512)
+    assert len(png) < 1200
+    archive = _archive({f"{number:06d}.png": png for number in range(6000)})
+    assert len(archive) < 10_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DamagedCrops, match="4718592000 bytes of memory"):
+        decode_crops(archive)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+@given(
+    at=st.integers(min_value=0), value=st.integers(0, 255), cut=st.integers(0, 60), part=st.binary()
+)
+def test_no_change_of_an_archive_brings_another_error(
+    at: int, value: int, cut: int, part: bytes
+) -> None:
+    data = bytearray(_INTACT)
+    place = at % len(data)
+    data[place] = value
+    data[place : place + cut] = part
+    with suppress(DamagedCrops):
+        assert decode_crops(bytes(data)).shape[1:] == (8, 8, 3)
+
+
+_INTACT = _archive({f"{number:06d}.png": _png(8, 8) for number in range(3)})
 
 
 def test_reading_crops_needs_neither_decoder_nor_detectors() -> None:
