@@ -10,6 +10,8 @@ from unmask_shared.job_store import JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.videos import Cancellation, Failure, VideoRecord, VideoResult
 
+_SHOWN = 200
+
 Document = TypeVar("Document", bound=BaseModel)
 
 
@@ -29,9 +31,11 @@ def read_document(store: ObjectStore, key: str, kind: type[Document]) -> Documen
     except ObjectNotFound:
         return None
     except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where, what = str(first["loc"])[:_SHOWN], first["msg"][:_SHOWN]
         raise DamagedDocument(
             f"{key} is no valid {kind.__name__}: {error.error_count()} errors, "
-            f"the first at {error.errors()[0]['loc']}: {error.errors()[0]['msg']}."
+            f"the first at {where}: {what}."
         ) from error
 
 

@@ -22,6 +22,9 @@ from unmask_shared.model.resnet_lstm import ResNetLSTM
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.json"
 
+_MOST_PROBLEMS = 10
+_SHOWN = 200
+
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -62,9 +65,13 @@ def parse_card(text: bytes, *, origin: str) -> ModelCard:
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}" for item in error.errors()
+            f"{'.'.join(map(str, item['loc']))[:_SHOWN] or 'card'}: {item['msg'][:_SHOWN]}"
+            for item in found[:_MOST_PROBLEMS]
         )
+        if len(found) > _MOST_PROBLEMS:
+            problems += f"; and {len(found) - _MOST_PROBLEMS} more"
         raise InvalidCheckpoint(
             f"{origin} is not a card that this version of Unmask reads: {problems}."
         ) from error
