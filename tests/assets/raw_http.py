@@ -152,7 +152,7 @@ def request(
     method: str, path: str, *headers: tuple[str, str | bytes], body: bytes | None = None
 ) -> bytes:
     """A request whose headers may be anything; `Host` and the length come first."""
-    lines = [f"{method} {path} HTTP/1.1".encode(), b"Host: unmask"]
+    lines = [f"{method} {path} HTTP/1.1".encode(), b"Host: 127.0.0.1"]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}".encode())
     lines += [

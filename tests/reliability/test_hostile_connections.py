@@ -104,7 +104,7 @@ def little_memory(gateway: GatewayProcess, most: int = 24 * MIB) -> Iterator[Non
     "start",
     [
         b"",
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nX-Slow: ",
         request("GET", "/healthz"),
     ],
     ids=["nothing yet", "within a header", "after an answer"],
@@ -251,7 +251,7 @@ def test_a_head_that_is_too_large_is_answered_so(url: str) -> None:
     assert exchange(url, fits).status == 200
 
 
-SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: [::1]\r\n\r\n"
 
 
 def post(*headers: tuple[str, str | bytes]) -> bytes:
@@ -278,17 +278,17 @@ NO_PLAIN_HTTP = [
     post(("Transfer-Encoding", "chunked")) + b"-1\r\n\r\n" + SMUGGLED,
     post(("Transfer-Encoding", "chunked")) + b"ffffffffffffffffff\r\n" + SMUGGLED,
     post(("Transfer-Encoding", "chunked")) + b"1\n{\n0\n\n" + SMUGGLED,
-    b"GET /healthz HTTP/1.1\nHost: x\n\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX y: 1\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\n: 1\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX\xff: 1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\nHost: [::1]\n\n",
+    b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nX: a\0b\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nX: a\rb\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nX y: 1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\n: 1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nX\xff: 1\r\n\r\n",
     b"GET /healthz HTTP/9.9\r\n\r\n",
-    b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+    b"GET http://[::1/ HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+    b"CONNECT example.com:443 HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: [::1]\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(500),
     b"\0" * 1000,

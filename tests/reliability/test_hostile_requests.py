@@ -232,6 +232,84 @@ def test_methods_that_are_not_served_do_nothing(url: str, method: str) -> None:
     with raw_connection(url) as connection:
         connection.send(sent)
         answer = connection.answer(limit_s=2 if method == "HEAD" else 20)
-    assert answer.status in {200, 405}
+    assert answer.status in {200, 403, 405}
     assert b"repeated" not in answer.body
     assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_every_answer_has_its_safe_headers_and_no_cookie(url: str) -> None:
+    wrong = []
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    asked = ["/", "/static/app.js", "/static/gone.js", "/gone", *paths]
+    for path in asked:
+        concrete = re.sub(r"\{\w+\}", VIDEO_ID, path)
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            answer = exchange(url, request(method, concrete, ("Cookie", "session=1")))
+            policy = answer.headers.get("content-security-policy", "")
+            found = complaint(answer)
+            # That no worker is ready is told in a form of its own.
+            if found and (path, answer.status) != ("/readyz", 503):
+                wrong.append(f"{method} {concrete}: {found}")
+            if "default-src 'none'" not in policy or "unsafe" in policy:
+                wrong.append(f"{method} {concrete}: {policy}")
+    assert wrong == []
+    assert len(asked) > 20
+
+
+def test_the_page_makes_no_markup_of_data(url: str) -> None:
+    """What the page shows is text: names of files and details of errors come from strangers."""
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        scripts = re.findall(r'src="(/static/[^"]+\.js)"', client.get("/").text)
+        read: dict[str, str] = {}
+        while scripts:
+            path = scripts.pop()
+            if path not in read:
+                read[path] = client.get(path).raise_for_status().text
+                imported = re.findall(r'from "(?:\./|/static/)([\w/.-]+)"', read[path])
+                scripts += [f"/static/{name}" for name in imported]
+    assert len(read) >= 3
+    for path, text in read.items():
+        made = re.findall(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\("
+            r"|new Function|createContextualFragment|setHTML|javascript:",
+            text,
+        )
+        assert made == [], path
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "code"),
+    [
+        ("GET", {"Host": "evil.example"}, "host_not_served"),
+        ("GET", {"Host": "127.0.0.1.evil.example"}, "host_not_served"),
+        ("GET", {"Host": "localhost.evil.example:8000"}, "host_not_served"),
+        ("GET", {"Host": "[::1"}, "host_not_served"),
+        ("POST", {"Origin": "https://evil.example"}, "cross_site_request"),
+        ("POST", {"Origin": "http://127.0.0.1:1"}, "cross_site_request"),
+        ("POST", {"Origin": "null"}, "cross_site_request"),
+        ("POST", {"Sec-Fetch-Site": "cross-site"}, "cross_site_request"),
+        ("POST", {"Sec-Fetch-Site": "same-site"}, "cross_site_request"),
+        ("DELETE", {"Origin": "https://evil.example"}, "cross_site_request"),
+        ("GET", {"Host": "localhost:8000"}, None),
+        ("GET", {"Host": "unmask.localhost"}, None),
+        ("GET", {"Host": "[::1]:8000"}, None),
+        ("GET", {"Host": "192.168.1.5"}, None),
+        ("GET", {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, None),
+        ("POST", {"Sec-Fetch-Site": "same-origin"}, None),
+        ("POST", {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}, None),
+    ],
+    ids=str,
+)
+def test_web_sites_cannot_use_an_installation_without_keys(
+    url: str, method: str, headers: dict[str, str], code: str | None
+) -> None:
+    """By a form that a page sends, or by a name that stands for this machine all of a sudden."""
+    path = f"/videos/{VIDEO_ID}" if method == "DELETE" else "/videos"
+    files = {"file": ("a.gif", GIF)} if method == "POST" else None
+    answer = httpx.request(method, f"{url}{path}", headers=headers, files=files, trust_env=False)
+    if code is None:
+        assert answer.status_code in {200, 202}
+    else:
+        assert answer.json()["code"] == code
+        assert answer.status_code in {403, 421}

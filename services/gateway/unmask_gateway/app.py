@@ -15,6 +15,7 @@ from unmask_gateway.access.building import make_gate
 from unmask_gateway.access.gate import admit, admit_upload
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.settings import AccessSettings
+from unmask_gateway.access.this_machine import ThisMachineOnly
 from unmask_gateway.background import running_in_background
 from unmask_gateway.bodies import SmallBodies, describe_bodies
 from unmask_gateway.direct_uploads import DirectUploadService
@@ -176,6 +177,8 @@ def make_app(
     describe_access(app, is_open=gate.is_open)
     describe_bodies(app)
     app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
+    if gate.is_open and not access.policy.allow_open_access:
+        app.add_middleware(ThisMachineOnly)
     app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RateLimitHeaders)
