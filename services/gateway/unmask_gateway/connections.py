@@ -5,6 +5,8 @@ of any size and connections without end; this closes those.
 """
 
 import asyncio
+import logging
+import resource
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -14,9 +16,13 @@ from unmask_gateway.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
 from unmask_gateway.settings import GatewaySettings
 from unmask_shared.errors import UnmaskError
 
+log = logging.getLogger(__name__)
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers, or what comes between two pieces of a body."""
 
+# Modules, Redis, the object store, files on their way.
+_OTHER_FILES: Final = 512
 _LINGER_S: Final = 1.0
 _MOST_DISCARDED_BYTES: Final = 1024 * 1024
 
@@ -199,6 +205,22 @@ class BoundedConnection(HttpToolsProtocol):
         # A client that still sends would lose the answer if this closed at once.
         self.transport.write_eof()
         self.loop.call_later(_LINGER_S, self.transport.close)
+
+
+def allow_open_files(settings: GatewaySettings) -> None:
+    """Let this process have as many files open as its connections need, if the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < settings.max_connections + _OTHER_FILES:
+        log.warning(
+            "%d files may be open, which is too few for UNMASK_MAX_CONNECTIONS (%d)",
+            wanted,
+            settings.max_connections,
+        )
 
 
 def bounded_connections(settings: GatewaySettings) -> type[BoundedConnection]:

@@ -167,14 +167,14 @@ class JsonSubmissions:
 
         if wanted.upload_id is not None:
             return await self._use_upload(wanted.upload_id, caller, described)
-        return await self._fetch(wanted.source_url or "", described)
+        return await self._fetch(wanted.source_url or "", caller, described)
 
-    async def _fetch(self, url: str, described: _Describe) -> Accepted:
+    async def _fetch(self, url: str, caller: Caller, described: _Describe) -> Accepted:
         fetch = FileFetch(
             url, client=self._client, max_bytes=self._max_bytes, timeout_s=self._timeout_s
         )
         return await self._receiver.receive_file(
-            fetch.chunks(), lambda pipe: described(fetch, pipe)
+            fetch.chunks(), lambda pipe: described(fetch, pipe), owner=caller.key_id
         )
 
     async def _use_upload(self, upload_id: str, caller: Caller, described: _Describe) -> Accepted:
@@ -182,7 +182,9 @@ class JsonSubmissions:
             lambda: self._uploads.find(upload_id, caller.key_id, sees_all=caller.sees_all)
         )
         accepted = await self._receiver.receive_file(
-            self._uploads.chunks(upload), lambda pipe: described(upload, pipe)
+            self._uploads.chunks(upload),
+            lambda pipe: described(upload, pipe),
+            owner=caller.key_id,
         )
         try:
             await to_thread.run_sync(self._uploads.erase, upload_id)

@@ -19,6 +19,9 @@ class GatewaySettings(BaseSettings):
     max_parallel_uploads: Annotated[
         int, Field(gt=0, description="Uploads at the same time; each may hold 50 MB of memory.")
     ] = 16
+    max_parallel_uploads_per_key: Annotated[
+        int, Field(gt=0, description="Of them, with one key: it must not take all from others.")
+    ] = 8
     upload_idle_timeout_s: Annotated[
         float, Field(gt=0, description="A client that sends nothing for so long is cut off.")
     ] = 30.0

@@ -1,9 +1,11 @@
 """Takes one upload from a client and passes it on to the object store while it arrives."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import ClientDisconnect
 
@@ -84,6 +86,7 @@ class UploadReceiver:
         self._keep = keep
         self._settings = settings
         self._running = 0
+        self._running_of: Counter[str] = Counter()
         self._storing: set[asyncio.Future[Accepted]] = set()
 
     async def receive(
@@ -127,12 +130,15 @@ class UploadReceiver:
                 owner=owner,
                 idempotency_key=idempotency_key,
             ),
+            owner=owner,
         )
 
     async def receive_file(
         self,
         file: AsyncGenerator[bytes, None],
         describe: Callable[[UploadPipe], IncomingUpload],
+        *,
+        owner: str | None,
     ) -> Accepted:
         """Receive the bytes of one file and keep it.
 
@@ -140,6 +146,7 @@ class UploadReceiver:
             file: The bytes in pieces; asked for nothing before there is room for the upload.
             describe: Says what they are, with the stream that they go through; called after the
                 first pieces.
+            owner: Id of the API key that it comes with.
 
         Returns:
             The video, which is accepted from then on.
@@ -147,9 +154,7 @@ class UploadReceiver:
         Raises:
             UnmaskError: The file is refused, or does not arrive; nothing of it is kept.
         """
-        if self._running >= self._settings.max_parallel_uploads:
-            raise TooManyUploads(f"{self._running} uploads are running already.")
-        self._running += 1
+        self._take_slot(owner)
         kept: asyncio.Future[Accepted] | None = None
         try:
             async with aclosing(file):
@@ -163,11 +168,11 @@ class UploadReceiver:
                     )
                 kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
                 self._storing.add(kept)
-                kept.add_done_callback(self._release_slot)
+                kept.add_done_callback(partial(self._release_slot, owner))
                 return await self._pass_on(head, file, pipe, kept)
         finally:
             if kept is None:
-                self._running -= 1
+                self._give_slot_back(owner)
 
     async def wait_for_cleanup(self) -> None:
         """Give uploads that were just broken off a moment to leave nothing behind."""
@@ -180,9 +185,26 @@ class UploadReceiver:
         finally:
             upload.stream.stop_reading()
 
-    def _release_slot(self, kept: "asyncio.Future[Accepted]") -> None:
-        # Not before the thread has ended: a store that hangs must not gather ever more of them.
+    def _take_slot(self, owner: str | None) -> None:
+        if self._running >= self._settings.max_parallel_uploads:
+            raise TooManyUploads(f"{self._running} uploads are running already.")
+        most = self._settings.max_parallel_uploads_per_key
+        if owner is not None and self._running_of[owner] >= most:
+            raise TooManyUploads(f"{most} uploads with this key are running already.")
+        self._running += 1
+        if owner is not None:
+            self._running_of[owner] += 1
+
+    def _give_slot_back(self, owner: str | None) -> None:
         self._running -= 1
+        if owner is not None:
+            self._running_of[owner] -= 1
+            if not self._running_of[owner]:
+                del self._running_of[owner]
+
+    def _release_slot(self, owner: str | None, kept: "asyncio.Future[Accepted]") -> None:
+        # Not before the thread has ended: a store that hangs must not gather ever more of them.
+        self._give_slot_back(owner)
         self._storing.discard(kept)
         kept.exception()  # seen here even if the request is gone
 

@@ -246,6 +246,34 @@ def test_surplus_uploads_are_refused_until_one_has_ended(tmp_path: Path) -> None
     assert len(everything(store)) == 8
 
 
+def test_one_key_cannot_take_all_places(local_store: LocalObjectStore, tmp_path: Path) -> None:
+    store = HangingStore(tmp_path / "store")
+    receiver = make_receiver(store, max_parallel_uploads=3, max_parallel_uploads_per_key=2)
+
+    def one(owner: str | None) -> "asyncio.Task[object]":
+        body = pieces(OPENING, VIDEO, CLOSING)
+        return asyncio.create_task(
+            receiver.receive(body, content_type=HEADER, content_length=None, owner=owner)
+        )
+
+    async def crowd() -> None:
+        ours = [one("ours"), one("ours")]
+        await asyncio.sleep(0.1)
+        with pytest.raises(TooManyUploads, match="2 uploads with this key"):
+            await one("ours")
+        theirs = one("theirs")
+        await asyncio.sleep(0.1)
+        with pytest.raises(TooManyUploads, match="3 uploads are running"):
+            await one("others")
+        store.released.set()
+        await asyncio.gather(*ours, theirs)
+        # Whoever has no key is not counted as one.
+        await asyncio.gather(one("ours"), one("ours"))
+        await asyncio.gather(one(None), one(None), one(None))
+
+    asyncio.run(crowd())
+
+
 def test_refused_uploads_give_their_place_back(local_store: LocalObjectStore) -> None:
     receiver = make_receiver(local_store, max_parallel_uploads=1)
 
