@@ -9,10 +9,12 @@ PACKAGES := shared services/gateway services/preprocessor services/inference ser
 MANIFESTS := constraints.txt dev-requirements.txt $(PACKAGES:%=%/pyproject.toml)
 DEMO_MEDIA := .cache/demo
 COMPOSE ?= docker compose
+SEED ?= 1
+COUNT ?= 500
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve test chaos lint format bench default-checkpoint compose-build compose-up \
-        compose-down test-compose
+.PHONY: install demo serve lint format test chaos fuzz audit bench default-checkpoint
+.PHONY: compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed
@@ -60,6 +62,17 @@ bench: install
 # From MATERIAL=DIR to models/default, in hours: see docs/training.md.
 default-checkpoint: install
 	$(MAKE) -f experiments/default.mk PYTHON=$(BIN)/python
+
+# Videos changed at random, over HTTP to their end; another SEED, other videos.
+fuzz: install
+	UNMASK_FUZZ_SEED=$(SEED) UNMASK_FUZZ_COUNT=$(COUNT) $(BIN)/python -m pytest -q tests/reliability/test_fuzzed_videos.py
+
+# Asks PyPI's advisory database about every pin, so it needs the internet; an environment of its own,
+# since what audits should not be among what is audited.
+audit:
+	test -x .cache/audit/bin/pip-audit || $(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.cache/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,7 @@ from unmask_shared.processes import die_with_parent
 from unmask_standalone.valkey import free_port
 
 ROOT = Path(__file__).parents[2]
-READY_LIMIT_S = 60.0
+READY_LIMIT_S = 180.0
 
 
 @dataclass

@@ -11,8 +11,8 @@ import uvicorn
 from unmask_gateway.access.commands import add_key_commands
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.asgi import make_app_from_environment
-from unmask_gateway.fsck.command import COULD_NOT_LOOK, add_fsck_options, run_fsck
 from unmask_gateway.connections import allow_open_files, bounded_connections
+from unmask_gateway.fsck.command import COULD_NOT_LOOK, add_fsck_options, run_fsck
 from unmask_gateway.settings import GatewaySettings
 from unmask_shared.errors import UnmaskError
 from unmask_shared.logs import configure_logging
