@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask_shared.containers import SNIFF_BYTES, sniff_container
+from unmask_shared.containers import SNIFF_BYTES, has_fragments, sniff_container
 
 
 def _ftyp(brand: bytes) -> bytes:
@@ -93,3 +93,23 @@ def test_the_first_4096_bytes_decide(kind: str) -> None:
 @given(st.binary(max_size=1200))
 def test_survives_any_bytes(head: bytes) -> None:
     assert sniff_container(head) in {None, *NAMES.values()}
+
+
+box_sizes = st.sampled_from([0, 1, 7, 8, 9, 16, 2**31, 2**32 - 1]) | st.integers(0, 64)
+boxes = st.tuples(box_sizes, st.sampled_from([b"moof", b"moov", b"free", b"\0\0\0\0"]), st.binary())
+
+
+@given(st.lists(boxes, max_size=100) | st.binary(max_size=300).map(lambda raw: [(8, b"free", raw)]))
+def test_boxes_of_any_size_are_walked_in_a_few_steps(
+    content: list[tuple[int, bytes, bytes]],
+) -> None:
+    data = b"".join(struct.pack(">I", size) + kind + more for size, kind, more in content)
+    reads = []
+
+    def read_at(offset: int, length: int) -> bytes:
+        reads.append(offset)
+        return data[offset : offset + length]
+
+    assert has_fragments(read_at, len(data)) in {True, False}
+    assert len(reads) <= 64
+    assert reads == sorted(set(reads))

@@ -42,6 +42,28 @@ def test_frames_are_timed_whatever_their_order_in_the_file(
     assert timeline.duration_s > span
 
 
+stamps_of_any_size = st.none() | st.sampled_from([-(2**63) + 1, -1, 0, 1, 2**62, 2**63 - 1])
+
+
+@given(
+    st.lists(
+        st.tuples(stamps_of_any_size | st.integers(-(2**63) + 1, 2**63 - 1), stamps_of_any_size),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_stamps_without_sense_give_times_that_ascend(
+    stamps: list[tuple[int | None, int | None]],
+) -> None:
+    timeline = _build([_packet(pts, dts=dts) for pts, dts in stamps])
+    assert timeline.frames == len(stamps)
+    assert 0 <= timeline.duration_s < float("inf")
+    assert 0 <= timeline.fps < float("inf")
+    if timeline.times_s is not None:
+        assert timeline.times_s[0] == 0
+        assert (timeline.times_s[1:] >= timeline.times_s[:-1]).all()
+
+
 def test_decoding_stamps_give_the_times_where_presentation_stamps_are_missing() -> None:
     timeline = _build([_packet(None, dts=dts) for dts in (100, 140, 180)])
     assert timeline.times_s is not None
