@@ -25,7 +25,7 @@ from unmask_shared.object_store import (
 from unmask_shared.settings import StoreSettings
 
 MIB = 1024 * 1024
-PART = 8 * MIB
+PART = 5 * MIB
 BYTES = "application/octet-stream"
 
 ODD_KEYS = [

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Self
 
 import urllib3
 from minio import Minio
@@ -22,16 +22,10 @@ from unmask_shared.object_store.protocol import (
     check_key,
     check_prefix,
 )
+from unmask_shared.object_store.s3_parts import PART_BYTES, PartsUploader, read_part
 from unmask_shared.object_store.s3_requests import SignedRequests
 from unmask_shared.object_store.unfinished_uploads import UnfinishedUploads
 from unmask_shared.settings import StoreSettings
-
-# S3 wants at least 5 MiB a part and at most 10,000 parts: 8 MiB allow objects of 80 GB, and one
-# upload never holds more than the part that it fills and the one that it sends.
-_PART_BYTES = 8 * 1024 * 1024
-# With more, the client starts a thread pool that it never stops when the stream breaks off: each
-# upload that is cut would leave its threads and their parts behind.
-_PARALLEL_PARTS = 1
 
 # What is passed on while it is read is held in pieces of this size.
 _PIECE_BYTES = 256 * 1024
@@ -85,6 +79,7 @@ class S3ObjectStore:
         self._bucket = bucket
         self._signed = SignedRequests(client, bucket, http)
         self._uploads = UnfinishedUploads(http, presigner, bucket)
+        self._parts = PartsUploader(self._signed)
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store the bytes, replacing what was there."""
@@ -102,18 +97,14 @@ class S3ObjectStore:
             return False
 
     def put_stream(self, key: str, stream: ByteStream, *, content_type: str) -> None:
-        """Store a stream of unknown length as a multipart upload, aborted on any error."""
+        """Store a stream of unknown length; in parts unless it is short."""
         try:
             with translated(check_key(key)):
-                self._client.put_object(
-                    self._bucket,
-                    key,
-                    cast(BinaryIO, stream),  # the client only ever calls read(size)
-                    length=-1,
-                    content_type=content_type,
-                    part_size=_PART_BYTES,
-                    num_parallel_uploads=_PARALLEL_PARTS,
-                )
+                first = read_part(stream)
+                if len(first) == PART_BYTES:
+                    self._parts.send(key, first, stream, content_type=content_type)
+                else:
+                    self.put(key, bytes(first), content_type=content_type)
         except ObjectNotFound as error:
             # Its writer hung for so long that it was taken for dead.
             raise ObjectStoreUnavailable("The store has dropped a write that rested.") from error
@@ -222,7 +213,7 @@ def make_s3_store(settings: StoreSettings) -> S3ObjectStore:
 
 def make_s3_client(settings: StoreSettings) -> tuple[Minio, urllib3.PoolManager]:
     """Build a client of the endpoint, and what sends requests that it has no method for."""
-    http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=16)
+    http = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, maxsize=64)
     client = Minio(
         settings.s3_endpoint,
         access_key=settings.s3_access_key.get_secret_value(),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from html import unescape
-from typing import Final
+from typing import Final, cast
 from xml.etree import ElementTree
 
 import urllib3
@@ -49,6 +49,17 @@ class SignedRequests:
         if found is None:
             raise InvalidResponseError(answer.status, answer.headers.get("content-type"), None)
         return unescape(found[1].decode())
+
+    def put_part(self, key: str, upload: str, number: int, data: memoryview) -> str:
+        """Store one part of an upload; returns its ETag."""
+        answer = self._send(
+            "PUT",
+            key,
+            query={"uploadId": upload, "partNumber": str(number)},
+            body=cast("bytes", data),  # urllib3 sends any buffer, but does not say so
+        )
+        self._raise_unless_ok(answer, key)
+        return answer.headers["ETag"].strip('"')
 
     def list_parts(self, key: str, upload: str) -> list[Part]:
         """The parts that have arrived, at most 1000 of them."""
