@@ -8,8 +8,7 @@ application, in turns, under load from keep-alive connections.
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway_process import GatewayProcess, running_gateway, settings_of

@@ -35,6 +35,7 @@ from unmask_gateway.problems import (
     document_errors,
     install_problem_handlers,
 )
+from unmask_gateway.quick_answers import QuickAnswers
 from unmask_gateway.readiness import make_probes
 from unmask_gateway.reanalysis import Reanalysis
 from unmask_gateway.report import ReportMaker
@@ -52,11 +53,13 @@ from unmask_gateway.routes.webhooks import make_webhooks_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
 from unmask_gateway.uploads import UploadReceiver
+from unmask_gateway.video_answers import VideoAnswers
 from unmask_gateway.watching import VideoWatcher
 from unmask_gateway.webhooks.dispatcher import make_dispatcher
 from unmask_gateway.webhooks.settings import WebhookSettings
 from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.job_store import RedisJobStore
+from unmask_shared.job_store.revisions import make_revisions
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.object_store.direct import DirectUploads
@@ -133,6 +136,8 @@ def make_app(
         ],
     )
     lookup = VideoLookup(store=store, jobs=jobs)
+    revisions = make_revisions(job_settings)
+    answers = VideoAnswers(lookup=lookup, revisions=revisions)
     webhooks = make_dispatcher(store=store, jobs=jobs, lookup=lookup, settings=webhook_settings)
     watcher = VideoWatcher(jobs=jobs, lookup=lookup, most=settings.max_event_streams)
     sweeper = Sweeper(
@@ -157,6 +162,7 @@ def make_app(
             yield
             # The server has broken off what was still arriving; the threads die with the process.
             await receiver.wait_for_cleanup()
+            await revisions.close()
 
     app = FastAPI(
         title="Unmask",
@@ -176,6 +182,8 @@ def make_app(
     describe_problem_schema(app)
     describe_access(app, is_open=gate.is_open)
     describe_bodies(app)
+    if gate.is_open:
+        app.add_middleware(QuickAnswers, answers=answers)
     app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
     if gate.is_open and not access.policy.allow_open_access:
         app.add_middleware(ThisMachineOnly)
@@ -209,7 +217,10 @@ def make_app(
         dependencies=[*guarded, Depends(admit_upload)],
         responses=document_errors(*UPLOAD_REFUSALS),
     )
-    app.include_router(make_videos_router(lookup=lookup), dependencies=guarded)
+    app.include_router(
+        make_videos_router(lookup=lookup, answers=answers),
+        dependencies=guarded,
+    )
     app.include_router(make_webhooks_router(store=store, lookup=lookup), dependencies=guarded)
     app.include_router(
         make_management_router(

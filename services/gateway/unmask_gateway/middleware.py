@@ -14,15 +14,16 @@ _LINGER_S: Final = 2.0
 _QUICKLY_DISCARDED_BYTES: Final = 4 * 1024 * 1024
 _TRICKLE_PAUSE_S: Final = 0.01
 
+# As ASGI has them, since they are added to every response.
 _SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "media-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    b"content-security-policy": (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        b"media-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
 }
 
 
@@ -37,9 +38,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                given = dict(message["headers"])
+                added = [item for item in _SECURITY_HEADERS.items() if item[0] not in given]
+                message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -55,8 +56,8 @@ class RateLimitHeaders:
         """Add the headers to responses whose requests were counted."""
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                limits = scope.get("state", {}).get("limits", [])
+            limits = scope.get("state", {}).get("limits")
+            if limits and message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(limit_headers(limits))
             await send(message)
 

@@ -1,6 +1,7 @@
 """What this gateway was asked and how it answered, counted in its own memory."""
 
 import time
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -43,6 +44,8 @@ class CountRequests:
     def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        # Bounded, as all three are; looking labels up takes longer than to count.
+        self._of = cache(self._find)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the request when it is over, however it ended."""
@@ -68,7 +71,14 @@ class CountRequests:
         finally:
             route = getattr(scope.get("route"), "path", _OTHER)
             method = scope["method"] if scope["method"] in _METHODS else _OTHER
-            self._metrics.requests.labels(route, method, str(status)).inc()
-            self._metrics.durations.labels(route, method).observe(time.perf_counter() - started_at)
+            requests, durations = self._of(route, method, status)
+            requests.inc()
+            durations.observe(time.perf_counter() - started_at)
             if body_bytes:
                 self._metrics.body_bytes.labels(route).inc(body_bytes)
+
+    def _find(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        return (
+            self._metrics.requests.labels(route, method, str(status)),
+            self._metrics.durations.labels(route, method),
+        )

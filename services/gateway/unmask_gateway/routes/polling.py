@@ -15,8 +15,11 @@ RETRY_AFTER: Final[dict[str, Any]] = {
 """What the API's description says of the header."""
 
 
+def polling_headers(*, again: bool) -> dict[str, str]:
+    """What keeps caches from answering, and says when to ask again if anything may change."""
+    return {"Cache-Control": "no-store"} | ({"Retry-After": str(_POLL_AFTER_S)} if again else {})
+
+
 def tell_pollers(response: Response, *, again: bool) -> None:
-    """Keep caches from answering, and say when to ask again if anything may change."""
-    response.headers["Cache-Control"] = "no-store"
-    if again:
-        response.headers["Retry-After"] = str(_POLL_AFTER_S)
+    """Add these headers to a response."""
+    response.headers.update(polling_headers(again=again))

@@ -14,6 +14,7 @@ from unmask_gateway.schemas import (
     QUEUED_EXAMPLE,
     Video,
 )
+from unmask_gateway.video_answers import VideoAnswers
 from unmask_shared.errors import (
     InvalidRequest,
     MalformedVideoId,
@@ -24,13 +25,14 @@ from unmask_shared.errors import (
 )
 
 
-def make_videos_router(*, lookup: VideoLookup) -> APIRouter:
+def make_videos_router(*, lookup: VideoLookup, answers: VideoAnswers) -> APIRouter:
     """Make the routes about videos that were accepted."""
     router = APIRouter(prefix="/videos", tags=["videos"])
 
     @router.get(
         "/{video_id}",
         summary="Ask what became of a video",
+        response_model=Video,
         responses={
             200: {
                 "headers": RETRY_AFTER,
@@ -47,11 +49,12 @@ def make_videos_router(*, lookup: VideoLookup) -> APIRouter:
             **document_errors(VideoNotFound, MalformedVideoId, ObjectStoreUnavailable, UnmaskError),
         },
     )
-    def get_video(video_id: VideoId, response: Response) -> Video:
+    async def get_video(video_id: VideoId) -> Response:
         """The status goes from `queued` over `preprocessing` and `inferring` to a final one."""
-        video = Video.of(lookup.find(video_id))
-        tell_pollers(response, again=not video.status.is_final)
-        return video
+        answer = await answers.about(video_id)
+        response = Response(answer.body, media_type="application/json")
+        tell_pollers(response, again=not answer.is_final)
+        return response
 
     @router.get(
         "/{video_id}/faces/{track_id}/thumbnail",
