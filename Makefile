@@ -24,7 +24,7 @@ $(VENV)/installed: $(MANIFESTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r dev-requirements.txt \
-	    -e "shared[vision,model]" $(foreach package,$(filter-out shared,$(PACKAGES)),-e $(package))
+	    -e "shared[vision,model,tracing]" $(foreach package,$(filter-out shared,$(PACKAGES)),-e $(package))
 	touch $@
 
 demo: install $(DEMO_MEDIA)/done

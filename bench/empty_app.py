@@ -1,4 +1,4 @@
-"""A FastAPI application that does nothing, served as the gateway is: the least that a request costs."""
+"""A FastAPI application that does nothing, served as the gateway is: the least a request costs."""
 
 import sys
 

@@ -6,6 +6,8 @@ import sys
 import time
 
 from unmask_shared.settings import LogSettings
+from unmask_shared.subject import subject
+from unmask_shared.tracing import trace_id
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
@@ -18,6 +20,9 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and k != "data"}
+        extra = {**subject(), **extra}
+        if found := trace_id():
+            extra["trace_id"] = found
         error = self.formatException(record.exc_info) if record.exc_info else None
         if self._json:
             entry = {

@@ -16,11 +16,13 @@ from enum import Enum, auto
 from unmask_shared.artifacts import cancellation_key, failure_key, record_key
 from unmask_shared.erasure import erase_remains
 from unmask_shared.errors import DamagedDocument, ProcessingCrashed, UnmaskError
-from unmask_shared.job_store import RedisJobStore
+from unmask_shared.job_store import MARK_ACCEPTED, MARK_PREPROCESSED, RedisJobStore
 from unmask_shared.leases import held_lease, unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import close_view, write_document
 from unmask_shared.settings import JobSettings
+from unmask_shared.subject import about
+from unmask_shared.tracing import span, trace_id
 from unmask_shared.videos import Failure, Status
 
 log = logging.getLogger(__name__)
@@ -83,9 +85,12 @@ class StageRunner:
             Exception: Any error that nobody foresaw; trying again is right until the attempts are
                 used up, and then this method ends the video with `processing_crashed`.
         """
-        with held_lease(
-            self._jobs, video_id, self._settings.lease_ttl_s, about=_of(video_id)
-        ) as lease:
+        with (
+            about(video_id=video_id, stage=self._stage),
+            held_lease(
+                self._jobs, video_id, self._settings.lease_ttl_s, about=_of(video_id)
+            ) as lease,
+        ):
             if lease is None:
                 log.info(
                     "dropped a copy of a message: another worker has the video", extra=_of(video_id)
@@ -114,11 +119,14 @@ class StageRunner:
                 return StageEnd.STOP
             if not self._store.exists(record_key(video_id)):
                 return StageEnd.STOP  # whoever holds the lease clears up
-            with self._counted(video_id):
+            with self._counted(video_id) as attempt:
                 self._jobs.set_waiting(video_id, waiting=False)
                 self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
+                if attempt == 1 and trace_id() is not None:
+                    self._tell_wait(video_id)
                 started_at = time.monotonic()
-                work(lambda fraction: self._report(video_id, fraction))
+                with span(self._stage):
+                    work(lambda fraction: self._report(video_id, fraction))
         except _WorkUnwantedError:
             log.info("stopped: nobody wants the result any more", extra=_of(video_id))
             return StageEnd.STOP
@@ -159,8 +167,11 @@ class StageRunner:
             return False  # an outcome that nobody can read is none
 
     @contextmanager
-    def _counted(self, video_id: str) -> Iterator[None]:
+    def _counted(self, video_id: str) -> Iterator[int]:
         """Count what never comes to an end, or to one that nobody foresaw.
+
+        Yields:
+            Which attempt it is, from 1 on.
 
         Raises:
             ProcessingCrashed: The attempts are used up.
@@ -171,7 +182,8 @@ class StageRunner:
                 f"The {self._stage} stage was started {attempt - 1} times and never ended."
             )
         try:
-            yield
+            with about(attempt=attempt):
+                yield attempt
         except UnmaskError as error:
             if error.retryable:
                 # The video is not to blame, so this start does not count against it.
@@ -179,6 +191,15 @@ class StageRunner:
                     self._jobs.count_attempt(video_id, self._stage, by=-1)
             raise
         self._jobs.forget_attempts(video_id, self._stage)
+
+    def _tell_wait(self, video_id: str) -> None:
+        """Make the time in the queue a part of the trace."""
+        marks = state.marks if (state := self._jobs.get(video_id)) else {}
+        since = marks.get(MARK_PREPROCESSED, marks.get(MARK_ACCEPTED))
+        if since is not None:
+            # Marks are of Redis' clock, or the gateway's.
+            with span("wait in queue", since=min(since, time.time())):
+                pass
 
     def _expect_again(self, video_id: str) -> None:
         """Keep the sweeper from queueing what the caller is about to send again."""

@@ -27,6 +27,9 @@ from unmask_shared.messages import CLASSIFY_FACES, EXTRACT_FACES, StageMessage
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import restore_view
 from unmask_shared.settings import JobSettings
+from unmask_shared.subject import about
+from unmask_shared.tracing import carried_headers, continued, span
+from unmask_shared.videos import VideoRecord
 
 log = logging.getLogger(__name__)
 
@@ -43,24 +46,33 @@ _STORE_PAUSE_S = 300.0
 _REMAINS_PATIENCE_S = 600.0
 
 
-def enqueue(celery: Celery, jobs: RedisJobStore, video_id: str) -> None:
+def enqueue(
+    celery: Celery, jobs: RedisJobStore, video_id: str, *, trace: str | None = None
+) -> None:
     """Put a video's chain of stages into the broker.
 
     Stages that are done already are passed over by their workers.
+
+    Args:
+        celery: Takes the messages.
+        jobs: The live view.
+        video_id: The video.
+        trace: `traceparent` of its request, in case no trace is at hand.
 
     Raises:
         BrokerUnavailable: The queue does not take messages.
         JobStoreUnavailable: Redis went away just after it took the message.
     """
     payload = StageMessage(video_id=video_id).model_dump()
-    stages = [
-        celery.signature(name, kwargs=payload, immutable=True)
-        for name in (EXTRACT_FACES, CLASSIFY_FACES)
-    ]
-    try:
-        chain(*stages, app=celery).apply_async()
-    except OperationalError as error:
-        raise BrokerUnavailable("The queue does not take messages.") from error
+    with about(video_id=video_id), continued(trace), span("queue", kind="producer"):
+        stages = [
+            celery.signature(name, kwargs=payload, immutable=True, headers=carried_headers())
+            for name in (EXTRACT_FACES, CLASSIFY_FACES)
+        ]
+        try:
+            chain(*stages, app=celery).apply_async()
+        except OperationalError as error:
+            raise BrokerUnavailable("The queue does not take messages.") from error
     # After the message, never before it: a mark without a message would hide the video from the
     # sweeper, a message without a mark only brings it twice. A worker may have been faster.
     jobs.set_waiting(video_id, waiting=True, unless_leased=True)
@@ -126,7 +138,7 @@ class Sweeper:
                         # Not asked again for a while.
                         self._jobs.set_waiting(video_id, waiting=True, unless_leased=True)
                         continue
-                self._enqueue(video_id, swept)
+                self._enqueue(state.record, swept)
         return swept
 
     def sweep_store(self) -> list[str]:
@@ -164,7 +176,7 @@ class Sweeper:
                 if state is None or state.status.is_final or self._jobs.is_leased(video_id):
                     continue
                 if not state.waiting:
-                    self._enqueue(video_id, swept)
+                    self._enqueue(state.record, swept)
 
     def _erase_older_than(self, retention: timedelta) -> None:
         while old := self._jobs.catalogue.oldest(
@@ -208,11 +220,11 @@ class Sweeper:
     def _take_turn(self) -> bool:
         return self._turn_s is None or self._jobs.take_turn("sweeper", self._name, self._turn_s)
 
-    def _enqueue(self, video_id: str, swept: list[str]) -> None:
+    def _enqueue(self, record: VideoRecord, swept: list[str]) -> None:
         self._take_turn()  # a long sweep shall not lose it half-way
-        log.warning("queued again: nobody was working on it", extra={"video_id": video_id})
-        enqueue(self._celery, self._jobs, video_id)
-        swept.append(video_id)
+        log.warning("queued again: nobody was working on it", extra={"video_id": record.id})
+        enqueue(self._celery, self._jobs, record.id, trace=record.trace)
+        swept.append(record.id)
 
 
 @contextmanager

@@ -161,6 +161,10 @@ class VideoRecord(_Document):
     analysis_of: Annotated[
         str | None, Field(description="The video that the same file was sent as.")
     ] = None
+    trace: Annotated[
+        str | None,
+        Field(description="W3C `traceparent` of the request that brought it, if that was traced."),
+    ] = None
 
 
 class Segment(_Document):

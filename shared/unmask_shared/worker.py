@@ -9,7 +9,12 @@ from typing import Any, Literal
 
 from celery import Celery, Task
 from celery.exceptions import Ignore
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from unmask_shared.errors import DependencyUnavailable
 from unmask_shared.healthcheck import worker_name
@@ -17,6 +22,8 @@ from unmask_shared.job_store import WORKER_TTL_S, RedisJobStore
 from unmask_shared.messages import QUEUE_OF_TASK, StageMessage
 from unmask_shared.processes import die_with_parent
 from unmask_shared.stages import StageEnd
+from unmask_shared.subject import about
+from unmask_shared.tracing import carried_headers, continued_from, span, start_tracing, stop_tracing
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +47,16 @@ def register_stage(celery: Celery, name: str, run: RunStage) -> None:
     @celery.task(name=name, bind=True, max_retries=None, shared=False)
     def stage(self: "Task[Any, Any]", /, **payload: Any) -> None:
         video_id = StageMessage.model_validate(payload).video_id
-        try:
-            end = run(video_id)
-        except DependencyUnavailable as error:
-            log.warning("%s waits: %s", name, error.detail, extra={"video_id": video_id})
-            raise self.retry(exc=error, countdown=_pause_s(self)) from error
-        except Exception as error:
-            log.exception("%s failed", name, extra={"video_id": video_id})
-            raise self.retry(exc=error, countdown=_pause_s(self)) from error
+        with about(video_id=video_id), continued_from(self.request), span(name, kind="consumer"):
+            pause_s, headers = _pause_s(self), carried_headers()
+            try:
+                end = run(video_id)
+            except DependencyUnavailable as error:
+                log.warning("%s waits: %s", name, error.detail)
+                raise self.retry(exc=error, countdown=pause_s, headers=headers) from error
+            except Exception as error:
+                log.exception("%s failed", name)
+                raise self.retry(exc=error, countdown=pause_s, headers=headers) from error
         if end is StageEnd.STOP:
             raise Ignore  # ends the chain here
 
@@ -84,10 +93,15 @@ def run_worker(
 
     def on_child_start(**_: object) -> None:
         die_with_parent()
+        start_tracing(role)  # its thread does not survive a fork
+
+    def on_child_end(**_: object) -> None:
+        stop_tracing()
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_shutdown)
     worker_process_init.connect(on_child_start)
+    worker_process_shutdown.connect(on_child_end)
     worker = celery.Worker(
         queues=[QUEUE_OF_TASK[task]],
         pool=pool,

@@ -95,7 +95,7 @@ def test_the_shared_package_declares_what_it_imports() -> None:
     shared = project(ROOT / "shared")
     package = ROOT / "shared" / "unmask_shared"
     declared = {requirement(text)[0] for text in shared["dependencies"]}  # type: ignore[attr-defined] # a TOML list
-    extras = {"vision": package / "vision", "model": package / "model"}
+    extras = {name: package / name for name in ("vision", "model", "tracing")}
     core = (
         file
         for file in package.rglob("*.py")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
 
+from anyio import to_thread
 from celery import Celery
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
@@ -52,6 +53,7 @@ from unmask_gateway.routes.videos import make_videos_router
 from unmask_gateway.routes.webhooks import make_webhooks_router
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
+from unmask_gateway.telemetry import telemetry
 from unmask_gateway.uploads import UploadReceiver
 from unmask_gateway.video_answers import VideoAnswers
 from unmask_gateway.watching import VideoWatcher
@@ -65,6 +67,7 @@ from unmask_shared.object_store import ObjectStore
 from unmask_shared.object_store.direct import DirectUploads
 from unmask_shared.settings import JobSettings
 from unmask_shared.sweeper import Sweeper
+from unmask_shared.tracing import stop_tracing
 
 _DESCRIPTION = """\
 Tells whether faces in a video were forged.
@@ -163,6 +166,7 @@ def make_app(
             # The server has broken off what was still arriving; the threads die with the process.
             await receiver.wait_for_cleanup()
             await revisions.close()
+            await to_thread.run_sync(stop_tracing)
 
     app = FastAPI(
         title="Unmask",
@@ -174,6 +178,7 @@ def make_app(
         redoc_url=None,
         # They would name the host that the request claims to be for.
         redirect_slashes=False,
+        telemetry=telemetry(),
     )
     app.state.end_streams = watcher.close
     gate = make_gate(store=store, jobs=jobs, keys=keys, settings=access, job_settings=job_settings)

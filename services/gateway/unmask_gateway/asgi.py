@@ -15,6 +15,7 @@ from unmask_shared.job_store import make_job_store
 from unmask_shared.object_store import make_object_store
 from unmask_shared.object_store.direct import make_direct_uploads
 from unmask_shared.settings import JobSettings, StoreSettings
+from unmask_shared.tracing import start_tracing
 
 
 def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAPI:
@@ -25,6 +26,7 @@ def make_app_from_environment(settings: GatewaySettings | None = None) -> FastAP
     Raises:
         OpenAccessRefused: It would listen for strangers without asking for keys.
     """
+    start_tracing("gateway")
     settings = settings or GatewaySettings()
     access = AccessSettings()
     access.policy.check_address(settings.host)

@@ -11,6 +11,7 @@ from unmask_shared.erasure import discard
 from unmask_shared.errors import ObjectNotFound, VideoNotFound
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import write_document
+from unmask_shared.tracing import carried
 from unmask_shared.videos import AnalysisOptions, VideoRecord
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Reanalysis:
             owner=original.owner,
             model=model,
             analysis_of=original.id,
+            trace=carried(),
         )
         try:
             self._store.copy(source_key(original.id), source_key(video_id))

@@ -24,6 +24,7 @@ from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import write_document
 from unmask_shared.sweeper import enqueue
+from unmask_shared.tracing import carried
 from unmask_shared.videos import Upload, VideoRecord
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Submissions:
                 owner=upload.owner,
                 idempotency=key,
                 webhook_url=upload.webhook_url(),
+                trace=carried(),
             )
             self._webhooks.check(record.webhook_url)
             upload.stream.raise_if_aborted()
@@ -172,7 +174,7 @@ class Submissions:
 
     def _announce(self, record: VideoRecord) -> None:
         self._jobs.accept(record)
-        enqueue(self._celery, self._jobs, record.id)
+        enqueue(self._celery, self._jobs, record.id, trace=record.trace)
 
 
 def _fingerprint(upload: IncomingUpload) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
 Outcome = TypeVar("Outcome")
@@ -30,5 +31,7 @@ def run_in_thread(work: Callable[[], Outcome], *, name: str) -> asyncio.Future[O
         else:
             outcome.set_result(result)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    # What is told of the work belongs to whoever asked for it.
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
     return asyncio.wrap_future(outcome)

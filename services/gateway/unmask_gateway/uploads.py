@@ -25,6 +25,7 @@ from unmask_shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
+from unmask_shared.tracing import span
 from unmask_shared.videos import AnalysisOptions, VideoRecord
 
 # A refusal or a shutdown waits so long for the store to be cleaned up, then goes on without it.
@@ -158,18 +159,19 @@ class UploadReceiver:
         kept: asyncio.Future[Accepted] | None = None
         try:
             async with aclosing(file):
-                head = await _read_head(file)
-                pipe = UploadPipe()
-                upload = describe(pipe)
-                if sniff_container(head) is None:
-                    raise NotAVideo(
-                        f"{upload.filename!r} does not begin like any video format that is read "
-                        "here."
-                    )
-                kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
-                self._storing.add(kept)
-                kept.add_done_callback(partial(self._release_slot, owner))
-                return await self._pass_on(head, file, pipe, kept)
+                with span("receive upload"):
+                    head = await _read_head(file)
+                    pipe = UploadPipe()
+                    upload = describe(pipe)
+                    if sniff_container(head) is None:
+                        raise NotAVideo(
+                            f"{upload.filename!r} does not begin like any video format that is "
+                            "read here."
+                        )
+                    kept = run_in_thread(lambda: self._keep_and_leave(upload), name="upload")
+                    self._storing.add(kept)
+                    kept.add_done_callback(partial(self._release_slot, owner))
+                    return await self._pass_on(head, file, pipe, kept)
         finally:
             if kept is None:
                 self._give_slot_back(owner)

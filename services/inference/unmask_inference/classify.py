@@ -27,6 +27,7 @@ from unmask_shared.model.scoring import (
     decide,
     face_probability,
 )
+from unmask_shared.tracing import span
 from unmask_shared.videos import FaceResult, Reason, Result, Segment, Verdict
 
 _MISSING_MODEL: Final[dict[FaceMode, Reason]] = {
@@ -124,13 +125,17 @@ def classify_faces(
     pictures: dict[str, bytes] = {}
     for done, face in enumerate(faces, start=1):
         clips = _clips_of(face, manifest, classifier.card, limits)
-        seen = _look(face, clips, classifier, explain=heatmaps > 0)
+        with span("forward passes", clips=len(clips)):
+            seen = _look(face, clips, classifier, explain=heatmaps > 0)
         scored = _score(
             face, clips, seen, video=manifest.video, card=classifier.card, limits=limits
         )
         drawn: tuple[DrawnHeatmap, ...] = ()
-        if scored.reason is None:
-            drawn = draw_heatmaps(video_id, face.track, face.crops, seen.explained, limit=heatmaps)
+        if heatmaps and scored.reason is None:
+            with span("heatmaps"):
+                drawn = draw_heatmaps(
+                    video_id, face.track, face.crops, seen.explained, limit=heatmaps
+                )
         pictures |= {one.heatmap.picture: one.webp for one in drawn}
         results.append(scored.model_copy(update={"heatmaps": tuple(one.heatmap for one in drawn)}))
         on_progress(done / len(faces))

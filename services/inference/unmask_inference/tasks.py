@@ -27,6 +27,7 @@ from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
+from unmask_shared.tracing import span
 from unmask_shared.videos import ModelRef, Status, VideoRecord, VideoResult
 from unmask_shared.vision.crops import decode_crops
 
@@ -95,10 +96,12 @@ class FaceClassification:
         if can_judge(manifest, card):
             check_faces(manifest, card)
             with self._batcher.job(classifier, time_limit_s=self._time_limit_s) as shared:
+                with span("read crops"):
+                    faces = [self._fetch(track) for track in manifest.tracks]
                 judgement = classify_faces(
                     video_id,
                     manifest,
-                    [self._fetch(track) for track in manifest.tracks],
+                    faces,
                     shared,
                     limits=self._limits,
                     heatmaps=self._heatmaps_per_face if record.options.heatmaps else 0,
@@ -114,11 +117,12 @@ class FaceClassification:
             timings_ms=timings_of(self._jobs.get(video_id)),
         )
         self._runner.check_wanted(video_id)
-        if record.options.heatmaps:
-            self._store_heatmaps(video_id, judgement.pictures)
-        # The store is the truth: only what it holds is ever shown as completed.
-        write_document(self._store, result_key(video_id), outcome)
-        self._jobs.complete(video_id, outcome)
+        with span("write result"):
+            if record.options.heatmaps:
+                self._store_heatmaps(video_id, judgement.pictures)
+            # The store is the truth: only what it holds is ever shown as completed.
+            write_document(self._store, result_key(video_id), outcome)
+            self._jobs.complete(video_id, outcome)
 
     def _store_heatmaps(self, video_id: str, pictures: Mapping[str, bytes]) -> None:
         # An attempt before this one may have drawn more, with another checkpoint.

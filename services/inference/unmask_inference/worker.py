@@ -23,6 +23,7 @@ from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model_registry import ModelRegistry
 from unmask_shared.object_store import make_object_store
 from unmask_shared.settings import JobSettings, LogSettings, StoreSettings
+from unmask_shared.tracing import start_tracing, stop_tracing
 from unmask_shared.worker import register_stage, run_worker
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def main() -> int:
     """
     settings, job_settings, store_settings = InferenceSettings(), JobSettings(), StoreSettings()
     configure_logging("inference", LogSettings())
+    start_tracing("inference")
     try:
         models = load_models(settings, store_settings)
     except InvalidCheckpoint as error:
@@ -106,6 +108,7 @@ def main() -> int:
             concurrency=settings.inference_jobs,
             jobs=make_job_store(job_settings),
         )
+    stop_tracing()
     return 0
 
 

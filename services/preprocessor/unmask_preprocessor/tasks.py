@@ -20,6 +20,7 @@ from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
+from unmask_shared.tracing import span
 from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
 from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings
@@ -105,10 +106,13 @@ class FaceExtraction:
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             source = Path(folder) / "source"
             self._fetch(video_id, source)
-            faces = self._faces.extract(source, settings, report)
+            with span("decode and find faces"):
+                faces = self._faces.extract(source, settings, report)
         self._runner.check_wanted(video_id)
         # The manifest is the commit marker, so everything that it names is stored before it.
-        write_document(self._store, faces_key(video_id), self._store_faces(video_id, faces))
+        with span("store crops"):
+            manifest = self._store_faces(video_id, faces)
+        write_document(self._store, faces_key(video_id), manifest)
 
     def _fetch(self, video_id: str, path: Path) -> None:
         try:

@@ -8,7 +8,9 @@ from unmask_shared.object_store.protocol import (
     UnfinishedWrite,
 )
 from unmask_shared.object_store.s3 import S3ObjectStore, make_s3_store
+from unmask_shared.object_store.traced import TracedObjectStore
 from unmask_shared.settings import StoreSettings
+from unmask_shared.tracing import tracer_provider
 
 __all__ = [
     "ByteStream",
@@ -24,9 +26,14 @@ __all__ = [
 def make_object_store(settings: StoreSettings) -> ObjectStore:
     """Build the store that the settings name, without touching the network.
 
+    Its calls are parts of traces if tracing was started before.
+
     Raises:
         ObjectStoreUnavailable: The local folder cannot be made.
     """
+    store: ObjectStore
     if settings.object_store == "local":
-        return LocalObjectStore(settings.data_dir / "store")
-    return make_s3_store(settings)
+        store = LocalObjectStore(settings.data_dir / "store")
+    else:
+        store = make_s3_store(settings)
+    return store if tracer_provider() is None else TracedObjectStore(store)

@@ -34,6 +34,8 @@ from unmask_shared.errors import (
 from unmask_shared.job_store import JobState, RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
+from unmask_shared.subject import about
+from unmask_shared.tracing import continued, span
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class DueMessage:
 
     delivery: Delivery
     body: bytes
+    trace: str | None
 
 
 class WebhookDispatcher:
@@ -138,7 +141,12 @@ class WebhookDispatcher:
         message = await to_thread.run_sync(self._prepare, video_id)
         if message is None:
             return
-        attempt = await self._post(message)
+        with (
+            about(video_id=video_id, attempt=len(message.delivery.attempts) + 1),
+            continued(message.trace),
+            span("webhook", kind="client"),
+        ):
+            attempt = await self._post(message)
         await to_thread.run_sync(self._note, video_id, message.delivery, attempt)
 
     def _prepare(self, video_id: str) -> DueMessage | None:
@@ -168,7 +176,7 @@ class WebhookDispatcher:
         event = Event(
             type=delivery.event, timestamp=delivery.created_at, data=Video.of(state)
         ).model_dump_json()
-        return DueMessage(delivery=delivery, body=event.encode())
+        return DueMessage(delivery=delivery, body=event.encode(), trace=state.record.trace)
 
     async def _post(self, message: DueMessage) -> Attempt:
         now = datetime.now(UTC)
