@@ -17,8 +17,10 @@ from unmask_shared.object_store import LocalObjectStore
 MIB = 1024 * 1024
 BLOCK = bytes(range(256)) * (MIB // 256)
 MP4_START = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41"
-HEAD = b'--B\r\nContent-Disposition: form-data; name="file"; filename="big.mp4"\r\n\r\n'
-TAIL = b"\r\n--B--\r\n"
+# As curl makes them.
+BOUNDARY = b"------------------------d74496d66958873e8b1234"
+HEAD = b'--%s\r\nContent-Disposition: form-data; name="file"; filename="big.mp4"\r\n\r\n' % BOUNDARY
+TAIL = b"\r\n--%s--\r\n" % BOUNDARY
 # What the fastest clients of S3 do with files of this size.
 PART_BYTES = 16 * MIB
 PARTS_AT_ONCE = 4
@@ -58,7 +60,7 @@ def send_to_gateway(gateway: GatewayProcess, size: int) -> float:
     started_at = time.perf_counter()
     connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=300)
     headers = {
-        "Content-Type": "multipart/form-data; boundary=B",
+        "Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}",
         "Content-Length": str(len(HEAD) + size + len(TAIL)),
     }
     connection.request("POST", "/videos", body=_form(size), headers=headers)

@@ -59,5 +59,6 @@ def configure_logging(service: str, settings: LogSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(service, as_json=settings.log_format == "json"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)  # or libraries would write lines of their own
     for ours in ("unmask_shared", "unmask_" + service):
         logging.getLogger(ours).setLevel(settings.log_level)

@@ -21,7 +21,7 @@ from unmask_shared.leases import held_lease, unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import close_view, write_document
 from unmask_shared.settings import JobSettings
-from unmask_shared.subject import about
+from unmask_shared.subject import about, mention
 from unmask_shared.tracing import span, trace_id
 from unmask_shared.videos import Failure, Status
 
@@ -127,6 +127,7 @@ class StageRunner:
                 started_at = time.monotonic()
                 with span(self._stage):
                     work(lambda fraction: self._report(video_id, fraction))
+                log.info("done in %.2f s", time.monotonic() - started_at)
         except _WorkUnwantedError:
             log.info("stopped: nobody wants the result any more", extra=_of(video_id))
             return StageEnd.STOP
@@ -177,13 +178,13 @@ class StageRunner:
             ProcessingCrashed: The attempts are used up.
         """
         attempt = self._jobs.count_attempt(video_id, self._stage)
+        mention(attempt=attempt)
         if attempt > self._settings.max_attempts:
             raise ProcessingCrashed(
                 f"The {self._stage} stage was started {attempt - 1} times and never ended."
             )
         try:
-            with about(attempt=attempt):
-                yield attempt
+            yield attempt
         except UnmaskError as error:
             if error.retryable:
                 # The video is not to blame, so this start does not count against it.

@@ -23,3 +23,8 @@ def about(**what: object) -> Iterator[None]:
         yield
     finally:
         _subject.reset(token)
+
+
+def mention(**what: object) -> None:
+    """Add to the subject until the end of the `about` that this is called in."""
+    _subject.set({**_subject.get(), **what})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import promql_parser
 import pytest
 import yaml
 from gateway_process import GatewayProcess, running_gateway
@@ -23,6 +24,7 @@ from unmask_shared.errors import NoVideoStream
 from unmask_shared.job_store import (
     MARK_PREPROCESSED,
     MARK_PREPROCESSING,
+    GpuUse,
     RedisJobStore,
     make_job_store,
 )
@@ -170,6 +172,27 @@ def test_workers_are_told_by_role(client: httpx.Client, jobs: RedisJobStore) -> 
     assert ("unmask_workers", frozenset({("role", "preprocessor")})) in samples
 
 
+def test_gpus_are_told_as_long_as_their_worker_lives(
+    client: httpx.Client, jobs: RedisJobStore
+) -> None:
+    def use(host: str, busy: float | None) -> GpuUse:
+        return GpuUse(host=host, device=0, memory_used_bytes=3, memory_bytes=8, busy=busy)
+
+    assert not [name for name, _ in samples_of(client) if name.startswith("unmask_gpu")]
+    for worker in ("here:1", "there:1"):
+        jobs.announce_worker("inference", worker)
+    jobs.gpus.note("here:1", [use("here", 0.75)], 15)
+    jobs.gpus.note("there:1", [use("there", None)], 15)
+    jobs.gpus.note("gone:1", [use("gone", 0.1)], 15)
+    samples = samples_of(client)
+    assert value(samples, "unmask_gpu_memory_used_bytes", host="there", device="0") == 3
+    assert value(samples, "unmask_gpu_memory_bytes", host="here", device="0") == 8
+    busy = {labels: found for (name, labels), found in samples.items() if "busy" in name}
+    assert busy == {frozenset({("host", "here"), ("device", "0")}): 0.75}
+    jobs.retire_worker("inference", "here:1")
+    assert not any("busy" in name for name, _ in samples_of(client))
+
+
 def test_without_redis_the_gateway_still_tells_what_it_knows(
     client: httpx.Client, valkey: ValkeyServer
 ) -> None:
@@ -249,6 +272,16 @@ def test_dashboard_alerts_and_documentation_name_metrics_that_exist(client: http
     documented = set(re.findall(r"`(unmask_[a-z_]+)`", (ROOT / "docs/operations.md").read_text()))
     told = {name for name in kinds if name.startswith("unmask_") and not name.endswith("_created")}
     assert documented == told
+
+
+def test_prometheus_understands_every_expression() -> None:
+    asked = [rule["expr"] for rule in rules()]
+    asked += [target["expr"] for p in dashboard()["panels"] for target in p["targets"]]
+    assert len(asked) > 15
+    for expression in asked:
+        promql_parser.parse(expression)  # raises, also for a range where a moment is meant
+    with pytest.raises(ValueError, match="expected type matrix"):
+        promql_parser.parse("rate(unmask_sweeps_total)")
 
 
 def test_alerts_say_what_to_do() -> None:

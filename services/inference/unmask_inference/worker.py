@@ -8,6 +8,7 @@ from celery import Celery
 
 from unmask_inference.batcher import MicroBatcher
 from unmask_inference.classifiers import ClassifierMaker
+from unmask_inference.gpu_use import telling_gpu_use
 from unmask_inference.loaded import LoadedModels
 from unmask_inference.model_in_use import BuiltIn, ModelInUse
 from unmask_inference.published import CropForm, PublishedModels
@@ -98,7 +99,8 @@ def main() -> int:
         log.critical("%s %s", error.detail, error.action)
         return 1
     batcher = MicroBatcher(max_clips=settings.batch_size, max_wait_s=settings.batch_wait_ms / 1000)
-    with batcher, models.following(every_s=settings.model_poll_s):
+    jobs = make_job_store(job_settings)
+    with batcher, models.following(every_s=settings.model_poll_s), telling_gpu_use(jobs):
         run_worker(
             build_app(settings, models, batcher, job_settings, store_settings),
             role="inference",
@@ -106,7 +108,7 @@ def main() -> int:
             # CUDA does not survive a fork, so the network runs in a thread of this process.
             pool="threads",
             concurrency=settings.inference_jobs,
-            jobs=make_job_store(job_settings),
+            jobs=jobs,
         )
     stop_tracing()
     return 0

@@ -12,6 +12,7 @@ from unmask_shared.job_store.catalogue import (
     Wanted,
 )
 from unmask_shared.job_store.counts import BUCKETS_S, Totals
+from unmask_shared.job_store.gpus import GpuUse
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
 from unmask_shared.job_store.state import (
     MARK_ACCEPTED,
@@ -30,6 +31,7 @@ __all__ = [
     "MARK_PREPROCESSING",
     "SCAN_BUDGET",
     "WORKER_TTL_S",
+    "GpuUse",
     "JobState",
     "Page",
     "Position",

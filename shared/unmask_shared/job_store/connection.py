@@ -38,6 +38,10 @@ class Keys:
         """The workers of a role, by the time of their last sign of life."""
         return f"{self.namespace}:workers:{role}"
 
+    def gpus(self, worker: str) -> str:
+        """What the GPUs of a worker are used for."""
+        return f"{self.namespace}:gpus:{worker}"
+
     def turn(self, name: str) -> str:
         """Who plays a role that one process of many may play."""
         return f"{self.namespace}:turn:{name}"

@@ -18,6 +18,7 @@ from unmask_shared.job_store.catalogue import (
 )
 from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
 from unmask_shared.job_store.counts import Counts
+from unmask_shared.job_store.gpus import Gpus
 from unmask_shared.job_store.state import JobState
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
@@ -41,6 +42,7 @@ class RedisJobStore:
     Attributes:
         catalogue: Lists the videos.
         counts: What has happened so far.
+        gpus: What GPUs are used for.
 
     Every method raises `JobStoreUnavailable` when the server does not answer.
     """
@@ -50,6 +52,7 @@ class RedisJobStore:
         self._keys = Keys(namespace=namespace)
         self.catalogue = Catalogue(client, self._keys)
         self.counts = Counts(client, self._keys)
+        self.gpus = Gpus(client, self._keys)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)
         self._erase = client.register_script(scripts.ERASE)

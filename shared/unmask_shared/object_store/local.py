@@ -189,9 +189,11 @@ class LocalObjectStore:
         incoming = Path(name)
         try:
             try:
+                written = 0
                 for chunk in chunks:
                     with self._writing():
                         _write_all(descriptor, chunk)
+                    written = _hurry(descriptor, written, written + len(chunk))
                 with self._writing():
                     os.fsync(descriptor)
             finally:
@@ -255,6 +257,15 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _hurry(descriptor: int, start: int, end: int) -> int:
+    """Let the disk begin with what was written, so that little is left to wait for at the end.
+
+    On Linux this advice starts the writing of pages and drops only those that are written already.
+    """
+    os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
+    return end
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ stream breaks off: each upload that was cut would leave its threads and their pa
 """
 
 import logging
+import mmap
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
@@ -23,7 +24,7 @@ PART_BYTES: Final = 5 * 1024 * 1024
 _READ_BYTES: Final = 256 * 1024
 _THREADS: Final = 3
 # Of all streams together: with these, one part for each stream is all the memory that is taken.
-_MOST_AHEAD: Final = 12
+_MOST_AHEAD: Final = 10
 
 
 class PartsUploader:
@@ -80,7 +81,8 @@ class PartsUploader:
 
 def read_part(stream: ByteStream) -> memoryview:
     """Read `PART_BYTES`; fewer only at the end of the stream."""
-    part, filled = bytearray(PART_BYTES), 0
+    # Mapped, so that the memory goes back to the system with the part.
+    part, filled = mmap.mmap(-1, PART_BYTES), 0
     while data := stream.read(min(_READ_BYTES, PART_BYTES - filled)):
         part[filled : filled + len(data)] = data
         filled += len(data)

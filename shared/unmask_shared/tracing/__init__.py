@@ -1,8 +1,8 @@
 """Traces of a video's way through all services, if the environment names a collector.
 
 The standard variables of OpenTelemetry say where traces go (OTEL_EXPORTER_OTLP_ENDPOINT) and how
-many are kept (OTEL_TRACES_SAMPLER). Without them nothing of OpenTelemetry is imported, and a span
-is a context that does nothing.
+many are kept (OTEL_TRACES_SAMPLER). Without them nothing of OpenTelemetry is imported here, and a
+span is a context that does nothing.
 
 No attribute has a file's name, a key, a secret or the text of an error.
 """

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prometheus_client.core import (
@@ -18,6 +18,7 @@ from unmask_shared.job_store import (
     BUCKETS_S,
     MARK_ACCEPTED,
     MARK_PREPROCESSED,
+    GpuUse,
     JobState,
     RedisJobStore,
     Totals,
@@ -46,6 +47,7 @@ class PipelineMetrics(Collector):
             metrics = [
                 *self._queues(),
                 *self._workers(),
+                *self._gpus(),
                 *_of_totals(self._jobs.counts.totals()),
             ]
         except JobStoreUnavailable as error:
@@ -83,6 +85,27 @@ class PipelineMetrics(Collector):
         for role in _ROLES:
             workers.add_metric([role], self._jobs.live_workers(role))
         yield workers
+
+    def _gpus(self) -> Iterator[Metric]:
+        return _gpu_metrics(self._jobs.gpus.of(self._jobs.live_worker_names("inference")))
+
+
+def _gpu_metrics(uses: Sequence[GpuUse]) -> Iterator[Metric]:
+    used, memory, busy = (
+        GaugeMetricFamily(f"unmask_gpu_{name}", text, labels=["host", "device"])
+        for name, text in (
+            ("memory_used_bytes", "Memory of a GPU that is taken, by whatever process."),
+            ("memory_bytes", "All memory of a GPU."),
+            ("busy_ratio", "Share of the last moments in which a GPU computed."),
+        )
+    )
+    for use in uses:
+        place = [use.host, str(use.device)]
+        used.add_metric(place, use.memory_used_bytes)
+        memory.add_metric(place, use.memory_bytes)
+        if use.busy is not None:
+            busy.add_metric(place, use.busy)
+    yield from (used, memory, busy)
 
 
 def _wait_of(state: JobState) -> tuple[str, float] | None:
