@@ -58,6 +58,7 @@ bench: install
 	$(BIN)/python bench/engines.py
 	$(BIN)/python bench/inference.py
 	$(BIN)/python bench/end_to_end.py
+	PYTHONPATH=tests/assets $(BIN)/python bench/gateway.py
 
 # From MATERIAL=DIR to models/default, in hours: see docs/training.md.
 default-checkpoint: install

@@ -26,7 +26,7 @@ NOT_OURS = re.compile(r"\d+:[A-Z] ")
 @pytest.fixture
 def receiver() -> Iterator[FileServer]:
     with file_server() as server:
-        server.answers["/hook"] = sends(status=204)
+        server.answers["/hook?token=of-the-receiver"] = sends(status=204)
         yield server
 
 

@@ -187,14 +187,15 @@ def make_app(
     describe_problem_schema(app)
     describe_access(app, is_open=gate.is_open)
     describe_bodies(app)
+    # Each encloses those before it: who may not ask at all gets no quick answer either.
+    app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(RateLimitHeaders)
     if gate.is_open:
         app.add_middleware(QuickAnswers, answers=answers)
-    app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
     if gate.is_open and not access.policy.allow_open_access:
         app.add_middleware(ThisMachineOnly)
-    app.add_middleware(LingeringClose)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(RateLimitHeaders)
     metrics = CollectorRegistry()
     metrics.register(PipelineMetrics(jobs))
     app.add_middleware(CountRequests, metrics=RequestMetrics(metrics))

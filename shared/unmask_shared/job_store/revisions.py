@@ -7,6 +7,7 @@ once for many.
 
 import asyncio
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import Final, cast
 
 import redis
@@ -37,6 +38,8 @@ end
 return found
 """
 _TIMEOUT_S: Final = 2
+# Those who came during a question wait so long for others to share the next one.
+_GATHER_S: Final = 0.001
 
 Revision = tuple[str, ...]
 
@@ -65,8 +68,11 @@ class Revisions:
         await self._redis.aclose()
 
     async def _ask(self) -> None:
+        pause_s = 0.0
         try:
             while self._waiting:
+                await asyncio.sleep(pause_s)
+                pause_s = _GATHER_S
                 batch, self._waiting = self._waiting, []
                 keys = [self._keys.view(video_id) for video_id, _ in batch]
                 try:
@@ -92,6 +98,7 @@ def revision_of(state: JobState) -> Revision:
     )
 
 
+@lru_cache(maxsize=1024)  # most are asked for again and again
 def _read(text: str) -> Revision:
     status, *numbers = text.split(" ")
     return (status, *(repr(float(number)) if number else "" for number in numbers))
