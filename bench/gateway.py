@@ -45,10 +45,14 @@ def measure_uploads(
 ) -> list[tuple[str, ...]]:
     candidates = {**straight, "through the gateway": lambda: send_to_gateway(gateway, size)}
     times: dict[str, list[float]] = {name: [] for name in candidates}
+    used: dict[str, list[float]] = {name: [] for name in candidates}
+    process = psutil.Process(gateway.pid)
     for _ in range(rounds):
         for name, run in candidates.items():
+            before = sum(process.cpu_times()[:2])
             with growth_mib(gateway) as memory:
                 times[name].append(run())
+            used[name].append(sum(process.cpu_times()[:2]) - before)
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     fastest = min(medians[name] for name in straight)
     return [
@@ -56,7 +60,11 @@ def measure_uploads(
             name,
             f"{seconds:.1f}",
             f"{seconds / fastest:.2f}",
-            f"{max(memory):.0f}" if name not in straight else "",
+            *(
+                ("", "")
+                if name in straight
+                else (f"{statistics.median(used[name]):.1f}", f"{max(memory):.0f}")
+            ),
         )
         for name, seconds in medians.items()
     ]
@@ -136,7 +144,10 @@ def main() -> None:
             local = LocalObjectStore(folder / "straight")
             straight = {"straight into the folder": lambda: put_in_folder(local, size)}
             rows = measure_uploads(gateway, straight, size=size, rounds=options.rounds)
-            print_table((f"{options.mib} MiB, local store", "s", "ratio", "memory, MiB"), rows)
+            print_table(
+                (f"{options.mib} MiB, local store", "s", "ratio", "processor, s", "memory, MiB"),
+                rows,
+            )
         (folder / "weed").mkdir()
         weed = SeaweedServer(folder / "weed")
         weed.run()
@@ -150,7 +161,9 @@ def main() -> None:
                 "MinIO's client, 4 parts at a time": lambda: put_in_parts(client, BUCKET, size),
             }
             rows = measure_uploads(gateway, straight, size=size, rounds=options.rounds)
-            print_table((f"{options.mib} MiB, SeaweedFS", "s", "ratio", "memory, MiB"), rows)
+            print_table(
+                (f"{options.mib} MiB, SeaweedFS", "s", "ratio", "processor, s", "memory, MiB"), rows
+            )
             weed.empty()
             with growth_mib(gateway) as memory:
                 seconds = send_many(gateway, count=AT_ONCE, size=size // AT_ONCE)

@@ -94,22 +94,30 @@ def test_a_gateway_finishes_requests_in_flight_and_takes_no_new_ones(
     preprocessor.suspend()  # so that there is something to follow
     followed = stack.submit(demo_media / "astronaut_real.mp4")
 
+    told = threading.Event()
+
     def follow() -> list[str]:
         with httpx.stream(
             "GET", f"{url}/videos/{followed}/events", timeout=30, trust_env=False
         ) as stream:
-            return list(stream.iter_lines())  # raises if it is cut off
+            lines = []
+            for line in stream.iter_lines():  # raises if it is cut off
+                lines.append(line)
+                if line.startswith("data:"):
+                    told.set()
+            return lines
 
     with ThreadPoolExecutor(6) as pool:
         following = pool.submit(follow)
         sending = [pool.submit(send, body) for body in bodies]
         for body in bodies:
-            assert body.begun.wait(10)
+            assert body.begun.wait(20)
+        assert told.wait(20)
         gateway.send_signal(signal.SIGTERM)
         answers = [sent.result() for sent in sending]
         assert "event: progress" in following.result()
-    gateway.wait(LIMIT_S)
     preprocessor.resume()
+    gateway.wait(LIMIT_S)
     assert [answer.status_code for answer in answers] == [202] * 5
     _wait_until_ready(stack)
     for answer in answers:

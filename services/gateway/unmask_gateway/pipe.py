@@ -8,8 +8,8 @@ from typing import Final
 
 from unmask_shared.errors import UnmaskError
 
-# Enough to keep the reader busy while the event loop serves others.
-_CAPACITY_BYTES: Final = 1024 * 1024
+LEAST_CAPACITY_BYTES: Final = 1024 * 1024
+"""Enough to keep the reader busy while the event loop serves others."""
 
 
 class ReaderGoneError(Exception):
@@ -23,7 +23,8 @@ class UploadPipe:
     so that a broken upload can never be taken for a complete one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity_bytes: int = LEAST_CAPACITY_BYTES) -> None:
+        self._capacity = capacity_bytes
         self._loop = asyncio.get_running_loop()
         self._has_room = asyncio.Event()
         self._changed = threading.Condition()
@@ -47,7 +48,7 @@ class UploadPipe:
             with self._changed:
                 if self._reader_gone:
                     raise ReaderGoneError
-                if self._buffered < _CAPACITY_BYTES:
+                if self._buffered < self._capacity:
                     self._chunks.append(chunk)
                     self._buffered += len(chunk)
                     self._changed.notify()
@@ -92,7 +93,7 @@ class UploadPipe:
         Raises:
             UnmaskError: The upload was aborted with this error.
         """
-        while self.read(_CAPACITY_BYTES):
+        while self.read(LEAST_CAPACITY_BYTES):
             continue
 
     def raise_if_aborted(self) -> None:
@@ -134,9 +135,10 @@ class UploadPipe:
             if len(chunk) > most:
                 self._chunks.appendleft(chunk[most:])
                 chunk = chunk[:most]
-            was_full = self._buffered >= _CAPACITY_BYTES
+            # Half of it, or the two would take turns for every piece.
+            had_none = self._buffered >= self._capacity // 2
             self._buffered -= len(chunk)
-            has_room_again = was_full and self._buffered < _CAPACITY_BYTES
+            has_room_again = had_none and self._buffered < self._capacity // 2
         if has_room_again:
             self._wake_writer()
         return chunk

@@ -10,7 +10,7 @@ from functools import partial
 from starlette.requests import ClientDisconnect
 
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm
-from unmask_gateway.pipe import ReaderGoneError, UploadPipe
+from unmask_gateway.pipe import LEAST_CAPACITY_BYTES, ReaderGoneError, UploadPipe
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.threads import run_in_thread
 from unmask_shared.containers import SNIFF_BYTES, sniff_container
@@ -30,6 +30,8 @@ from unmask_shared.videos import AnalysisOptions, VideoRecord
 
 # A refusal or a shutdown waits so long for the store to be cleaned up, then goes on without it.
 _CLEANUP_WAIT_S = 2.0
+# What a single upload may have on its way to the store; several divide it.
+_PIPES_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,7 @@ class UploadReceiver:
             async with aclosing(file):
                 with span("receive upload"):
                     head = await _read_head(file)
-                    pipe = UploadPipe()
+                    pipe = UploadPipe(max(LEAST_CAPACITY_BYTES, _PIPES_BYTES // self._running))
                     upload = describe(pipe)
                     if sniff_container(head) is None:
                         raise NotAVideo(

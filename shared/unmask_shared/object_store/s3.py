@@ -100,11 +100,11 @@ class S3ObjectStore:
         """Store a stream of unknown length; in parts unless it is short."""
         try:
             with translated(check_key(key)):
-                first = read_part(stream)
-                if len(first) == PART_BYTES:
+                first = [read_part(stream)]
+                if len(first[0]) == PART_BYTES:
                     self._parts.send(key, first, stream, content_type=content_type)
                 else:
-                    self.put(key, bytes(first), content_type=content_type)
+                    self.put(key, bytes(first[0]), content_type=content_type)
         except ObjectNotFound as error:
             # Its writer hung for so long that it was taken for dead.
             raise ObjectStoreUnavailable("The store has dropped a write that rested.") from error

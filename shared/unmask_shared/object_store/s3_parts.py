@@ -34,12 +34,14 @@ class PartsUploader:
         self._requests = requests
         self._room = threading.BoundedSemaphore(_MOST_AHEAD)
 
-    def send(self, key: str, first: memoryview, stream: ByteStream, *, content_type: str) -> None:
+    def send(
+        self, key: str, first: list[memoryview], stream: ByteStream, *, content_type: str
+    ) -> None:
         """Store a stream; errors of the stream pass, and leave nothing behind.
 
         Args:
             key: Where to.
-            first: The first `PART_BYTES` of the stream.
+            first: The first `PART_BYTES` of the stream; taken out, so that nobody holds them.
             stream: What follows.
             content_type: Of the object.
         """
@@ -54,12 +56,14 @@ class PartsUploader:
                 log.warning("parts of an upload are left in the store: %s", type(error).__name__)
             raise
 
-    def _send_parts(self, key: str, upload: str, part: memoryview, stream: ByteStream) -> list[str]:
+    def _send_parts(
+        self, key: str, upload: str, first: list[memoryview], stream: ByteStream
+    ) -> list[str]:
         etags: dict[int, str] = {}
         ahead: dict[int, Future[str]] = {}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="parts") as threads:
             number = 0
-            while part:
+            while part := first.pop() if first else read_part(stream):
                 number += 1
                 # What went wrong is raised before more is read.
                 for ended in [one for one, future in ahead.items() if future.done()]:
@@ -68,7 +72,7 @@ class PartsUploader:
                     ahead[number] = threads.submit(self._put_ahead, key, upload, number, part)
                 else:  # sent by this thread, so that nothing is read until there is room again
                     etags[number] = self._requests.put_part(key, upload, number, part)
-                part = read_part(stream)
+                del part  # before memory is taken for the next one
         etags |= {one: future.result() for one, future in ahead.items()}
         return [etags[one] for one in sorted(etags)]
 
