@@ -187,18 +187,15 @@ def make_app(
     describe_problem_schema(app)
     describe_access(app, is_open=gate.is_open)
     describe_bodies(app)
-    # Each encloses those before it: who may not ask at all gets no quick answer either.
-    app.add_middleware(SmallBodies, timeout_s=settings.request_body_timeout_s)
-    app.add_middleware(LingeringClose)
-    app.add_middleware(RateLimitHeaders)
-    if gate.is_open:
-        app.add_middleware(QuickAnswers, answers=answers)
-    if gate.is_open and not access.policy.allow_open_access:
-        app.add_middleware(ThisMachineOnly)
-    app.add_middleware(SecurityHeaders)
     metrics = CollectorRegistry()
     metrics.register(PipelineMetrics(jobs))
-    app.add_middleware(CountRequests, metrics=RequestMetrics(metrics))
+    _enclose(
+        app,
+        body_timeout_s=settings.request_body_timeout_s,
+        answers=answers if gate.is_open else None,
+        this_machine_only=gate.is_open and not access.policy.allow_open_access,
+        metrics=RequestMetrics(metrics),
+    )
     # Every router but those of health and pages, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
@@ -259,3 +256,24 @@ def make_app(
     )
     app.mount("/static", make_static_files(), name="static")
     return app
+
+
+def _enclose(
+    app: FastAPI,
+    *,
+    body_timeout_s: float,
+    answers: VideoAnswers | None,
+    this_machine_only: bool,
+    metrics: RequestMetrics,
+) -> None:
+    """Add what happens to every request; each encloses those before it."""
+    app.add_middleware(SmallBodies, timeout_s=body_timeout_s)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(RateLimitHeaders)
+    if answers is not None:
+        app.add_middleware(QuickAnswers, answers=answers)
+    # Who may not ask at all gets no quick answer either.
+    if this_machine_only:
+        app.add_middleware(ThisMachineOnly)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(CountRequests, metrics=metrics)

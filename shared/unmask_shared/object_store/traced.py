@@ -5,7 +5,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from unmask_shared.artifacts import VIDEOS_PREFIX
-from unmask_shared.object_store.protocol import ByteStream, ObjectEntry, ObjectStore
+from unmask_shared.object_store.protocol import (
+    ByteStream,
+    ObjectEntry,
+    ObjectStore,
+    UnfinishedWrite,
+)
 from unmask_shared.tracing import span
 
 
@@ -66,6 +71,14 @@ class TracedObjectStore:
         """Erase every object whose key begins with the prefix."""
         with _span("delete_prefix", prefix):
             self._store.delete_prefix(prefix)
+
+    def unfinished(self) -> Iterator[UnfinishedWrite]:
+        """Yield what is being written, and what killed processes have left of it."""
+        return self._store.unfinished()
+
+    def drop_unfinished(self, write: UnfinishedWrite) -> None:
+        """Erase what was never finished."""
+        self._store.drop_unfinished(write)
 
     def check(self) -> None:
         """Return when the store can be used."""
