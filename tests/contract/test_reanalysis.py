@@ -1,6 +1,7 @@
 """Analysing a stored video again over HTTP: a new video with the same file."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,61 @@ def test_a_video_and_its_analyses_belong_to_one_key(
     assert_problem(theirs_again, 404, "video_not_found")
     again = admin.post(f"/videos/{video_id}/analyses", json={}).json()
     assert client.get(f"/videos/{again['id']}").status_code == 200
+
+
+def again(client: httpx.Client, video_id: str, key: str, **wanted: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key}
+    return client.post(f"/videos/{video_id}/analyses", json=wanted, headers=headers)
+
+
+def videos(store: ObjectStore) -> set[str]:
+    return {key.split("/")[1] for key in store.keys(VIDEOS_PREFIX)}
+
+
+def test_an_analysis_that_is_asked_for_again_with_its_key_is_the_same_one(
+    client: httpx.Client, store: ObjectStore
+) -> None:
+    video_id = submitted(client)["id"]
+    first = again(client, video_id, "a", heatmaps=True)
+    assert first.status_code == 202, first.text
+    assert "idempotency-replayed" not in first.headers
+    repeated = again(client, video_id, "a", heatmaps=True)
+    assert repeated.headers["idempotency-replayed"] == "true"
+    assert repeated.headers["location"] == first.headers["location"]
+    assert repeated.json()["id"] == first.json()["id"]
+    assert videos(store) == {video_id, first.json()["id"]}
+    assert_problem(again(client, video_id, "a"), 422, "idempotency_key_reused")
+    other = submitted(client)["id"]
+    assert_problem(again(client, other, "a", heatmaps=True), 422, "idempotency_key_reused")
+    assert again(client, video_id, "b", heatmaps=True).json()["id"] != first.json()["id"]
+
+    assert client.delete(f"/videos/{first.json()['id']}").status_code == 204
+    assert again(client, video_id, "a", heatmaps=True).json()["id"] != first.json()["id"]
+
+
+def test_the_same_analysis_many_times_at_once_is_one_video(
+    client: httpx.Client, store: ObjectStore
+) -> None:
+    video_id = submitted(client)["id"]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: again(client, video_id, "a"), range(4)))
+    assert {answer.status_code for answer in answers} == {202}
+    [analysis_id] = {answer.json()["id"] for answer in answers}
+    assert videos(store) == {video_id, analysis_id}
+
+
+def test_an_analysis_that_broke_off_before_its_record_is_completed_by_the_next_try(
+    client: httpx.Client, store: ObjectStore
+) -> None:
+    video_id = submitted(client)["id"]
+    analysis_id = again(client, video_id, "a").json()["id"]
+    store.delete_prefix(record_key(analysis_id))
+    assert again(client, video_id, "a").json()["id"] == analysis_id
+    record = read_document(store, record_key(analysis_id), VideoRecord)
+    assert record is not None
+    assert record.analysis_of == video_id
+
+
+def test_callers_do_not_meet_each_others_keys(client: httpx.Client, admin: httpx.Client) -> None:
+    video_id = submitted(client)["id"]
+    assert again(client, video_id, "a").json()["id"] != again(admin, video_id, "a").json()["id"]

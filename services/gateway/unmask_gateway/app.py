@@ -238,7 +238,7 @@ def make_app(
     app.include_router(
         make_analyses_router(
             lookup=lookup,
-            reanalysis=Reanalysis(store=store, models=choice),
+            reanalysis=Reanalysis(store=store, models=choice, submissions=submissions),
             submissions=submissions,
         ),
         dependencies=[*guarded, Depends(admit_upload)],

@@ -102,12 +102,27 @@ class Submissions:
         except BaseException:
             discard(self._store, video_id)
             raise
+        return self.accept(record, _fingerprint(upload))
+
+    def accept(self, record: VideoRecord, fingerprint: str) -> Accepted:
+        """Accept a video whose file is stored, unless its key brought one meanwhile.
+
+        Args:
+            record: Names the key, if the client sent one.
+            fingerprint: Of the request.
+
+        Raises:
+            IdempotencyKeyReused: Its key came with something else before.
+            IdempotencyKeySpent: The video of its key was deleted.
+            ObjectStoreUnavailable: The store failed.
+        """
         # If this fails nothing is erased: the key may be bound all the same. The next try goes on
         # from here, or the sweeper erases what is left.
-        bound = self._keys.bind(key, _fingerprint(upload), record) if key else None
+        key = record.idempotency
+        bound = self._keys.bind(key, fingerprint, record) if key else None
         if bound:  # by the same request, which came twice and was faster the other time
-            discard(self._store, video_id)
-            return self._replay(bound, _fingerprint(upload))
+            discard(self._store, record.id)
+            return self._replay(bound, fingerprint)
         self._accept(record)
         return Accepted(record=record)
 

@@ -6,16 +6,19 @@ from anyio import to_thread
 from fastapi import APIRouter, Body, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from unmask_gateway.access.gate import CurrentCaller
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.problems import document_errors
 from unmask_gateway.reanalysis import Reanalysis
-from unmask_gateway.routes.accepted import queue_and_answer
-from unmask_gateway.routes.parameters import VideoId
-from unmask_gateway.routes.polling import RETRY_AFTER
+from unmask_gateway.routes.accepted import ACCEPTED_HEADERS, answer_accepted
+from unmask_gateway.routes.parameters import IdempotencyKey, VideoId
 from unmask_gateway.schemas import EXAMPLE_ID, QUEUED_EXAMPLE, Video
 from unmask_gateway.submissions import Submissions
+from unmask_gateway.uploads import Accepted
 from unmask_shared.artifacts import FaceMode
 from unmask_shared.errors import (
+    IdempotencyKeyReused,
+    IdempotencyKeySpent,
     InvalidRequest,
     MalformedVideoId,
     ModelRefused,
@@ -24,7 +27,7 @@ from unmask_shared.errors import (
     UnmaskError,
     VideoNotFound,
 )
-from unmask_shared.videos import MAX_MODEL_LENGTH, MODEL_PATTERN, AnalysisOptions, VideoRecord
+from unmask_shared.videos import MAX_MODEL_LENGTH, MODEL_PATTERN, AnalysisOptions
 
 _AS_BEFORE: Final = "As POST /videos takes it; by default as for the video before."
 _EXAMPLE: Final[dict[str, Any]] = QUEUED_EXAMPLE | {
@@ -74,13 +77,7 @@ def make_analyses_router(
         response_description="A new video with the same file was accepted.",
         responses={
             202: {
-                "headers": RETRY_AFTER
-                | {
-                    "Location": {
-                        "description": "Path of the new video.",
-                        "schema": {"type": "string"},
-                    }
-                },
+                "headers": ACCEPTED_HEADERS,
                 "content": {"application/json": {"example": _EXAMPLE}},
             },
             **document_errors(
@@ -89,13 +86,19 @@ def make_analyses_router(
                 UnknownModel,
                 ModelRefused,
                 InvalidRequest,
+                IdempotencyKeyReused,
+                IdempotencyKeySpent,
                 ObjectStoreUnavailable,
                 UnmaskError,
             ),
         },
     )
     async def analyse_again(
-        video_id: VideoId, wanted: Annotated[NewAnalysis, Body()], response: Response
+        video_id: VideoId,
+        wanted: Annotated[NewAnalysis, Body()],
+        response: Response,
+        caller: CurrentCaller,
+        idempotency_key: IdempotencyKey = None,
     ) -> Video:
         """Judge the file of a video once more, with another model or with other options.
 
@@ -103,10 +106,18 @@ def make_analyses_router(
         `analysis_of`, belongs to the same key, and has to be erased for itself.
         """
 
-        def begin() -> VideoRecord:
+        def begin() -> Accepted:
             original = lookup.find(video_id).record
-            return reanalysis.begin(original, wanted.options(original.options))
+            return reanalysis.begin(
+                original,
+                wanted.options(original.options),
+                caller=caller.key_id,
+                idempotency_key=idempotency_key,
+            )
 
-        return await queue_and_answer(await to_thread.run_sync(begin), submissions, response)
+        accepted = await to_thread.run_sync(begin)
+        return await answer_accepted(
+            accepted, submissions=submissions, lookup=lookup, response=response
+        )
 
     return router

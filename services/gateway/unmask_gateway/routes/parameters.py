@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path
 
 from unmask_gateway.schemas import EXAMPLE_ID
 from unmask_shared.errors import MalformedVideoId
@@ -32,4 +32,18 @@ VideoId = Annotated[str, Depends(parse_video_id)]
 TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")]
 HeatmapNumber = Annotated[
     int, Path(ge=0, le=99, description="Position among the heatmaps of the face.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="Any text of your choice, new for each video, such as a UUID. A request that "
+        "is sent again with its key within a day brings no second video. With another file, file "
+        "name or options it is refused; which file it is shows once it has arrived. A video that "
+        "is deleted sets its key free.",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    ),
 ]

@@ -1,9 +1,8 @@
 """Sending videos in."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from anyio import to_thread
-from fastapi import APIRouter, Header, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 
 from unmask_gateway.access.gate import CurrentCaller
 from unmask_gateway.bodies import is_json
@@ -17,11 +16,11 @@ from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.options import describe_options
 from unmask_gateway.problems import document_errors
 from unmask_gateway.request_headers import content_length
-from unmask_gateway.routes.accepted import queue_and_answer
-from unmask_gateway.routes.polling import RETRY_AFTER, tell_pollers
+from unmask_gateway.routes.accepted import ACCEPTED_HEADERS, answer_accepted
+from unmask_gateway.routes.parameters import IdempotencyKey
 from unmask_gateway.schemas import QUEUED_EXAMPLE, Video
 from unmask_gateway.submissions import Submissions
-from unmask_gateway.uploads import Accepted, UploadReceiver
+from unmask_gateway.uploads import UploadReceiver
 from unmask_shared.errors import (
     DirectUploadsOff,
     EmptyUpload,
@@ -71,29 +70,6 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
         },
     }
 }
-_HEADERS: Final[dict[str, Any]] = RETRY_AFTER | {
-    "Location": {"description": "Path of the video.", "schema": {"type": "string"}},
-    "Idempotency-Replayed": {
-        "description": "`true` if the Idempotency-Key came before, and this is the video that it "
-        "brought, as it stands now; absent for a new video.",
-        "schema": {"type": "string", "enum": ["true"]},
-    },
-}
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern="^[!-~]+$",
-        description="Any text of your choice, new for each video, such as a UUID. A request that "
-        "is sent again with its key within a day brings no second video. With another file, file "
-        "name or options it is refused; which file it is shows once it has arrived. A video that "
-        "is deleted sets its key free.",
-        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
-    ),
-]
 
 
 def make_submissions_router(
@@ -113,7 +89,7 @@ def make_submissions_router(
         response_description="The video was accepted and waits to be processed.",
         responses={
             202: {
-                "headers": _HEADERS,
+                "headers": ACCEPTED_HEADERS,
                 "content": {"application/json": {"example": QUEUED_EXAMPLE}},
             },
             **document_errors(
@@ -169,16 +145,8 @@ def make_submissions_router(
                 owner=caller.key_id,
                 idempotency_key=idempotency_key,
             )
-        return await answer(accepted, response)
-
-    async def answer(accepted: Accepted, response: Response) -> Video:
-        record = accepted.record
-        if not accepted.is_replay:
-            return await queue_and_answer(record, submissions, response)
-        video = Video.of(await to_thread.run_sync(lookup.find, record.id))
-        response.headers["Location"] = f"/videos/{record.id}"
-        response.headers["Idempotency-Replayed"] = "true"
-        tell_pollers(response, again=not video.status.is_final)
-        return video
+        return await answer_accepted(
+            accepted, submissions=submissions, lookup=lookup, response=response
+        )
 
     return router
