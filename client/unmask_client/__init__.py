@@ -2,6 +2,7 @@
 
 from unmask_client.async_client import AsyncClient
 from unmask_client.client import Client
+from unmask_client.direct_uploads import Upload
 from unmask_client.errors import (
     AccessRefused,
     Conflict,
@@ -9,6 +10,7 @@ from unmask_client.errors import (
     InvalidArgument,
     InvalidWebhook,
     NotFound,
+    PartRefused,
     ProblemError,
     TooManyRequests,
     Unavailable,
@@ -16,13 +18,15 @@ from unmask_client.errors import (
     UnmaskClientError,
     WaitTimedOut,
 )
-from unmask_client.models import AnalysisOptions, Result, Status, Verdict, Video
+from unmask_client.models import AnalysisChanges, AnalysisOptions, Result, Status, Verdict, Video
 from unmask_client.operations import VideoFilter
+from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy
 from unmask_client.webhooks import WebhookEvent, verify_webhook
 
 __all__ = [
     "AccessRefused",
+    "AnalysisChanges",
     "AnalysisOptions",
     "AsyncClient",
     "Client",
@@ -31,6 +35,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidWebhook",
     "NotFound",
+    "PartRefused",
     "ProblemError",
     "Result",
     "RetryPolicy",
@@ -39,10 +44,12 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnmaskClientError",
+    "Upload",
     "Verdict",
     "Video",
     "VideoFilter",
     "WaitTimedOut",
     "WebhookEvent",
+    "Webhooks",
     "verify_webhook",
 ]

@@ -7,14 +7,16 @@ from typing import BinaryIO, Self
 
 import httpx
 
-from unmask_client import administration, operations, waiting
+from unmask_client import administration, direct_uploads, operations, waiting
 from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
 from unmask_client.async_network import AsyncNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.models import AnalysisOptions, FaceMode, Video, VideoSummary
+from unmask_client.direct_uploads import Upload
+from unmask_client.models import AnalysisChanges, AnalysisOptions, FaceMode, Video, VideoSummary
 from unmask_client.operations import VideoFilter
+from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy
 
 
@@ -48,6 +50,7 @@ class AsyncClient:
         options: AnalysisOptions | None = None,
         *,
         filename: str | None = None,
+        webhook_url: str | None = None,
         idempotency_key: str | None = None,
         on_upload: Sent | None = None,
     ) -> Video:
@@ -57,11 +60,66 @@ class AsyncClient:
                 source,
                 options=options or AnalysisOptions(),
                 filename=filename,
+                webhook_url=webhook_url,
                 idempotency_key=idempotency_key,
                 on_sent=on_upload,
                 policy=self._policy,
             )
         )
+
+    async def submit_directly(
+        self,
+        source: str | os.PathLike[str],
+        options: AnalysisOptions | None = None,
+        *,
+        filename: str | None = None,
+        webhook_url: str | None = None,
+        upload_id: str | None = None,
+        on_begun: direct_uploads.OnBegun | None = None,
+        on_upload: Sent | None = None,
+    ) -> Video:
+        """See `Client.submit_directly`; the file is read in a thread."""
+        return await self._network.run(
+            direct_uploads.submit_directly(
+                source,
+                options=options or AnalysisOptions(),
+                filename=filename,
+                webhook_url=webhook_url,
+                upload_id=upload_id,
+                on_begun=on_begun,
+                on_sent=on_upload,
+                policy=self._policy,
+            )
+        )
+
+    async def upload(self, upload_id: str) -> Upload:
+        """See `Client.upload`."""
+        return await self._network.run(direct_uploads.get(upload_id, policy=self._policy))
+
+    async def discard_upload(self, upload_id: str) -> None:
+        """See `Client.discard_upload`."""
+        await self._network.run(direct_uploads.discard(upload_id, policy=self._policy))
+
+    async def analyze_again(
+        self,
+        video_id: str,
+        changes: AnalysisChanges | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Video:
+        """See `Client.analyze_again`."""
+        return await self._network.run(
+            operations.analyze_again(
+                video_id,
+                changes or AnalysisChanges(),
+                idempotency_key=idempotency_key,
+                policy=self._policy,
+            )
+        )
+
+    async def webhooks(self, video_id: str) -> Webhooks:
+        """See `Client.webhooks`."""
+        return await self._network.run(operations.webhooks(video_id, policy=self._policy))
 
     async def get(self, video_id: str) -> Video:
         """See `Client.get`."""

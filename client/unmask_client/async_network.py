@@ -44,7 +44,7 @@ class AsyncNetwork:
         if isinstance(effect, Sleep):
             await anyio.sleep(effect.seconds)
             return Answer(status=0)
-        with opened(effect.call) as file, translated_errors(self._http.base_url):
+        with opened(effect.call) as file, translated_errors(effect.call, self._http.base_url):
             request = make_request(self._http, effect.call, file)
             response = await self._http.send(request, stream=True)
             try:

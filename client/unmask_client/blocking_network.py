@@ -43,7 +43,7 @@ class BlockingNetwork:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return Answer(status=0)
-        with opened(effect.call) as file, translated_errors(self._http.base_url):
+        with opened(effect.call) as file, translated_errors(effect.call, self._http.base_url):
             request = make_request(self._http, effect.call, file)
             response = self._http.send(request, stream=True)
             try:

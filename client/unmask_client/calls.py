@@ -39,6 +39,25 @@ class FileToSend:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartToSend:
+    """A piece of a file, for an object store that knows the request by its URL.
+
+    Attributes:
+        url: Takes exactly this piece; the API key must not go there.
+        file: Where the file is.
+        first_byte: Where the piece begins.
+        bytes: Its size.
+        on_sent: Called while it leaves.
+    """
+
+    url: str
+    file: Path
+    first_byte: int
+    bytes: int
+    on_sent: Sent | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One request to the API, as often as it may have to be sent.
 
@@ -50,6 +69,7 @@ class Call:
         form: Text fields of a form, which then also has `upload`.
         upload: The file of the form.
         content: A JSON body in the place of a form.
+        part: Sent instead of all that, past the API.
         idempotent: Whether the server does the same if it gets the call twice.
         answer_timeout_s: Time for the answer, in seconds, if it takes longer than usual.
     """
@@ -61,6 +81,7 @@ class Call:
     form: Mapping[str, str] = field(default_factory=dict)
     upload: FileToSend | None = None
     content: Mapping[str, Any] | None = None
+    part: PartToSend | None = None
     idempotent: bool = True
     answer_timeout_s: float | None = None
 

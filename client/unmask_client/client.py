@@ -7,14 +7,16 @@ from typing import BinaryIO, Self
 
 import httpx
 
-from unmask_client import administration, operations, waiting
+from unmask_client import administration, direct_uploads, operations, waiting
 from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
 from unmask_client.blocking_network import BlockingNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
-from unmask_client.models import AnalysisOptions, FaceMode, Video, VideoSummary
+from unmask_client.direct_uploads import Upload
+from unmask_client.models import AnalysisChanges, AnalysisOptions, FaceMode, Video, VideoSummary
 from unmask_client.operations import VideoFilter
+from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy
 
 
@@ -61,6 +63,7 @@ class Client:
         options: AnalysisOptions | None = None,
         *,
         filename: str | None = None,
+        webhook_url: str | None = None,
         idempotency_key: str | None = None,
         on_upload: Sent | None = None,
     ) -> Video:
@@ -74,6 +77,8 @@ class Client:
                 http or https URL, from which the server fetches the file.
             options: What to do beyond the usual.
             filename: What to call the file, if not by its own name.
+            webhook_url: Where the server sends a signed message when the video has ended;
+                `verify_webhook` reads it.
             idempotency_key: Text that stands for this submission, such as an id of your own, so
                 that it brings one video even if your program dies and submits it again within a
                 day; random if it is left out.
@@ -88,11 +93,88 @@ class Client:
                 source,
                 options=options or AnalysisOptions(),
                 filename=filename,
+                webhook_url=webhook_url,
                 idempotency_key=idempotency_key,
                 on_sent=on_upload,
                 policy=self._policy,
             )
         )
+
+    def submit_directly(
+        self,
+        source: str | os.PathLike[str],
+        options: AnalysisOptions | None = None,
+        *,
+        filename: str | None = None,
+        webhook_url: str | None = None,
+        upload_id: str | None = None,
+        on_begun: direct_uploads.OnBegun | None = None,
+        on_upload: Sent | None = None,
+    ) -> Video:
+        """Send a large file straight to the object store, part by part, and make a video of it.
+
+        A part whose connection breaks is sent again, the others are not. To go on in another
+        process, keep the `id` that `on_begun` is told, and pass it as `upload_id`.
+
+        Args:
+            source: Path of the file.
+            options: As for `submit`.
+            filename: As for `submit`.
+            webhook_url: As for `submit`.
+            upload_id: Go on with this upload, of the same file with the same options.
+            on_begun: Called with the upload before its first part leaves.
+            on_upload: Called while parts leave, with the bytes of the file that have left, and its
+                size.
+
+        Raises:
+            NotFound: The upload has expired; begin anew.
+            PartRefused: The object store does not take the file.
+        """
+        return self._network.run(
+            direct_uploads.submit_directly(
+                source,
+                options=options or AnalysisOptions(),
+                filename=filename,
+                webhook_url=webhook_url,
+                upload_id=upload_id,
+                on_begun=on_begun,
+                on_sent=on_upload,
+                policy=self._policy,
+            )
+        )
+
+    def upload(self, upload_id: str) -> Upload:
+        """Which parts of a direct upload have arrived."""
+        return self._network.run(direct_uploads.get(upload_id, policy=self._policy))
+
+    def discard_upload(self, upload_id: str) -> None:
+        """Erase what has arrived of a direct upload."""
+        self._network.run(direct_uploads.discard(upload_id, policy=self._policy))
+
+    def analyze_again(
+        self,
+        video_id: str,
+        changes: AnalysisChanges | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Video:
+        """Have the file of a video judged once more, by the active model or another one.
+
+        Returns:
+            A new video, which names the other in `analysis_of`; the outcome of that one stays.
+        """
+        return self._network.run(
+            operations.analyze_again(
+                video_id,
+                changes or AnalysisChanges(),
+                idempotency_key=idempotency_key,
+                policy=self._policy,
+            )
+        )
+
+    def webhooks(self, video_id: str) -> Webhooks:
+        """What became of the message about the end of a video."""
+        return self._network.run(operations.webhooks(video_id, policy=self._policy))
 
     def get(self, video_id: str) -> Video:
         """Where a video stands, and what came out of it."""

@@ -46,6 +46,17 @@ class ConnectionFailed(UnmaskClientError):
         self.maybe_received = maybe_received
 
 
+class PartRefused(UnmaskClientError):
+    """The object store does not take a part of a file."""
+
+    code = "part_refused"
+    title = "The object store refuses a part of the file"
+    action = (
+        "Send it again: it goes on where it stopped. If that does not help, send it through the "
+        "gateway (without --direct), and tell the operator."
+    )
+
+
 class UnexpectedAnswer(UnmaskClientError):
     """The answer is not what this version of the API gives."""
 

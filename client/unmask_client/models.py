@@ -54,6 +54,19 @@ class AnalysisOptions(_Document):
     """NAME/VERSION of a published model, instead of the active one."""
 
 
+class AnalysisChanges(_Document):
+    """What a second analysis does otherwise than the first; None is as before.
+
+    Only `model` is not kept: where none is named, the active one judges.
+    """
+
+    model: str | None = None
+    face_mode: FaceMode | None = None
+    keep_faceless_frames: bool | None = None
+    landmark_overlays: bool | None = None
+    heatmaps: bool | None = None
+
+
 class Source(_Document):
     """The file that was sent; what decoding tells of it is None until it is known."""
 

@@ -11,7 +11,15 @@ from typing import Any, BinaryIO, Final, TypeGuard
 from unmask_client.answers import read
 from unmask_client.calls import Answer, Call, FileToSend, Operation, Sent, api_path
 from unmask_client.errors import InvalidArgument
-from unmask_client.models import AnalysisOptions, Status, Verdict, Video, VideoPage
+from unmask_client.models import (
+    AnalysisChanges,
+    AnalysisOptions,
+    Status,
+    Verdict,
+    Video,
+    VideoPage,
+)
+from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy, send
 
 # After the last byte the server still has to store it.
@@ -55,6 +63,7 @@ def submit(
     *,
     options: AnalysisOptions,
     filename: str | None,
+    webhook_url: str | None,
     idempotency_key: str | None,
     on_sent: Sent | None,
     policy: RetryPolicy,
@@ -64,12 +73,25 @@ def submit(
     Its key makes it safe to send it again when an answer is lost.
     """
     call = (
-        _call_with_url(source, options)
+        call_with_json({"source_url": source}, options, webhook_url)
         if is_url(source)
-        else _call_with_file(source, options, filename, on_sent)
+        else _call_with_file(source, options, filename, webhook_url, on_sent)
     )
-    key = idempotency_key or str(uuid.uuid4())
-    answer: Answer = yield from send(replace(call, headers={"Idempotency-Key": key}), policy)
+    answer: Answer = yield from send(_recognisable(call, idempotency_key), policy)
+    return read(answer, Video)
+
+
+def analyze_again(
+    video_id: str, changes: AnalysisChanges, *, idempotency_key: str | None, policy: RetryPolicy
+) -> Operation[Video]:
+    """Have a stored video judged once more."""
+    call = Call(
+        method="POST",
+        path=api_path("videos", video_id, "analyses"),
+        content=changes.model_dump(mode="json", exclude_none=True),
+        answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
+    )
+    answer: Answer = yield from send(_recognisable(call, idempotency_key), policy)
     return read(answer, Video)
 
 
@@ -82,6 +104,13 @@ def get(video_id: str, *, policy: RetryPolicy) -> Operation[Video]:
     """Ask where a video stands."""
     answer: Answer = yield from send(video_call(video_id), policy)
     return read(answer, Video)
+
+
+def webhooks(video_id: str, *, policy: RetryPolicy) -> Operation[Webhooks]:
+    """Ask what became of the message about the end of a video."""
+    call = Call(method="GET", path=api_path("videos", video_id, "webhooks"))
+    answer: Answer = yield from send(call, policy)
+    return read(answer, Webhooks)
 
 
 def page(wanted: VideoFilter, cursor: str | None, *, policy: RetryPolicy) -> Operation[VideoPage]:
@@ -130,32 +159,53 @@ def form_of(options: AnalysisOptions) -> Mapping[str, str]:
     }
 
 
+def call_with_json(
+    names: Mapping[str, str], options: AnalysisOptions, webhook_url: str | None
+) -> Call:
+    """The call that makes a video of a file that is elsewhere.
+
+    Args:
+        names: Says where.
+        options: What to do with it.
+        webhook_url: Where the outcome is sent.
+    """
+    chosen = options.model_dump(mode="json", exclude_defaults=True)
+    return Call(
+        method="POST",
+        path="/videos",
+        content={**names, **chosen, **_webhook_field(webhook_url)},
+        answer_timeout_s=_FETCH_ANSWER_TIMEOUT_S,
+    )
+
+
+def name_of(file: Path | BinaryIO) -> str:
+    """What to call a file if nobody says it."""
+    name = file.name if isinstance(file, Path) else getattr(file, "name", None)
+    return Path(name).name if isinstance(name, str) else "video"
+
+
 def _call_with_file(
     source: str | os.PathLike[str] | BinaryIO,
     options: AnalysisOptions,
     filename: str | None,
+    webhook_url: str | None,
     on_sent: Sent | None,
 ) -> Call:
     file = Path(source) if isinstance(source, str | os.PathLike) else source
     return Call(
         method="POST",
         path="/videos",
-        form=form_of(options),
-        upload=FileToSend(file=file, filename=filename or _name_of(file), on_sent=on_sent),
+        # They come before the file, so that what is wrong with them is told before it is sent.
+        form={**form_of(options), **_webhook_field(webhook_url)},
+        upload=FileToSend(file=file, filename=filename or name_of(file), on_sent=on_sent),
         answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
     )
 
 
-def _call_with_url(url: str, options: AnalysisOptions) -> Call:
-    chosen = options.model_dump(mode="json", exclude_defaults=True)
-    return Call(
-        method="POST",
-        path="/videos",
-        content={"source_url": url, **chosen},
-        answer_timeout_s=_FETCH_ANSWER_TIMEOUT_S,
-    )
+def _webhook_field(webhook_url: str | None) -> Mapping[str, str]:
+    return {} if webhook_url is None else {"webhook_url": webhook_url}
 
 
-def _name_of(file: Path | BinaryIO) -> str:
-    name = file.name if isinstance(file, Path) else getattr(file, "name", None)
-    return Path(name).name if isinstance(name, str) else "video"
+def _recognisable(call: Call, idempotency_key: str | None) -> Call:
+    """Lets the server tell a call that is sent again from another one."""
+    return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})

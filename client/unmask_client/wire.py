@@ -8,17 +8,24 @@ from typing import Any, BinaryIO, Final, cast
 import httpx
 from anyio import to_thread
 
-from unmask_client.calls import Call, Sent
+from unmask_client.calls import Call, PartToSend, Sent
 from unmask_client.errors import ConnectionFailed, InvalidArgument
 
 # The request cannot have been received when one of these was raised.
 _NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_STORE_ACTION: Final = (
+    "Send it again: it goes on where it stopped. If the object store cannot be reached from here, "
+    "send it through the gateway (without --direct)."
+)
+_PIECE_BYTES: Final = 64 * 1024
 
 
 def make_request(
     client: httpx.Client | httpx.AsyncClient, call: Call, file: BinaryIO | None
 ) -> httpx.Request:
     """Make the request of a call; the body is read from the file while it leaves."""
+    if call.part is not None and file is not None:
+        return _request_of_part(client, call.part, file)
     more: dict[str, Any] = {}
     if call.upload is not None and file is not None:
         more |= {"data": call.form, "files": {"file": (call.upload.filename, file)}}
@@ -40,6 +47,22 @@ def make_request(
     return request
 
 
+def _request_of_part(
+    client: httpx.Client | httpx.AsyncClient, part: PartToSend, file: BinaryIO
+) -> httpx.Request:
+    """Made past the client, whose headers hold the API key."""
+    piece = _Piece(file, part)
+    request = httpx.Request(
+        "PUT",
+        part.url,
+        headers={"Content-Length": str(part.bytes)},
+        content=piece,
+        extensions={"timeout": client.timeout.as_dict()},
+    )
+    request.stream = _Body(piece, part.on_sent, total=part.bytes)
+    return request
+
+
 @contextmanager
 def opened(call: Call) -> Iterator[BinaryIO | None]:
     """Hold the file that a call sends, if it sends one, open at its beginning.
@@ -47,10 +70,11 @@ def opened(call: Call) -> Iterator[BinaryIO | None]:
     Raises:
         InvalidArgument: There is no such file, or it cannot be read.
     """
-    if call.upload is None:
+    to_send = call.upload or call.part
+    if to_send is None:
         yield None
         return
-    file = call.upload.file
+    file = to_send.file
     if not isinstance(file, Path):
         yield file
         return
@@ -63,15 +87,38 @@ def opened(call: Call) -> Iterator[BinaryIO | None]:
 
 
 @contextmanager
-def translated_errors(url: httpx.URL) -> Iterator[None]:
+def translated_errors(call: Call, base_url: httpx.URL) -> Iterator[None]:
     """Raise `ConnectionFailed` in the place of what httpx raises when there is no answer."""
+    # The rest of a part's URL is as good as a key.
+    where = base_url if call.part is None else httpx.URL(call.part.url).copy_with(raw_path=b"/")
     try:
         yield
     except httpx.TransportError as error:
-        raise ConnectionFailed(
-            f"{url} gave no answer: {error or type(error).__name__}.",
+        failure = ConnectionFailed(
+            f"{where} gave no answer: {error or type(error).__name__}.",
             maybe_received=not isinstance(error, _NOT_CONNECTED),
-        ) from error
+        )
+        if call.part is not None:
+            failure.action = _STORE_ACTION
+        raise failure from error
+
+
+class _Piece(httpx.SyncByteStream):
+    """A part of a file."""
+
+    def __init__(self, file: BinaryIO, part: PartToSend) -> None:
+        self._file = file
+        self._part = part
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(self._part.first_byte)
+        left = self._part.bytes
+        while left:
+            piece = self._file.read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise InvalidArgument(f"{self._part.file} became shorter while it was sent.")
+            left -= len(piece)
+            yield piece
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):

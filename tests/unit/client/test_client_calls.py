@@ -15,6 +15,7 @@ from client_doubles import AnsweringServer, client_of
 
 from unmask_client import (
     AccessRefused,
+    AnalysisChanges,
     AnalysisOptions,
     Client,
     Conflict,
@@ -34,6 +35,7 @@ from unmask_client.operations import form_of
 from unmask_gateway.listing import PAGE_EXAMPLE
 from unmask_gateway.model_schemas import ACTIVE_EXAMPLE, DETAILS_EXAMPLE, ENTRY_EXAMPLE
 from unmask_gateway.problems import problem_of
+from unmask_gateway.routes.webhooks import Webhooks as ServerWebhooks
 from unmask_gateway.schemas import COMPLETED_EXAMPLE, EXAMPLE_ID, QUEUED_EXAMPLE
 from unmask_shared.errors import (
     NotAVideo,
@@ -42,6 +44,8 @@ from unmask_shared.errors import (
     UnmaskError,
     VideoNotFound,
 )
+
+WEBHOOKS_EXAMPLE = ServerWebhooks.model_json_schema()["examples"][0]
 
 MakeClient = Callable[..., AbstractContextManager[Client]]
 
@@ -276,6 +280,39 @@ def test_a_url_is_left_to_the_server_to_fetch(make_client: MakeClient) -> None:
         "source_url": "https://example.com/a.mp4",
         "heatmaps": True,
     }
+
+
+def test_a_webhook_is_asked_for_in_forms_and_in_json(make_client: MakeClient, clip: Path) -> None:
+    server = AnsweringServer([QUEUED])
+    with make_client(server) as client:
+        client.submit(clip, webhook_url="https://example.com/hook")
+        client.submit("https://example.com/a.mp4", webhook_url="https://example.com/hook")
+    form, document = server.requests
+    assert b'name="webhook_url"\r\n\r\nhttps://example.com/hook\r\n' in form.content
+    assert json.loads(document.content)["webhook_url"] == "https://example.com/hook"
+
+
+def test_what_became_of_a_webhook_is_read(make_client: MakeClient) -> None:
+    server = AnsweringServer([httpx.Response(200, json=WEBHOOKS_EXAMPLE)])
+    with make_client(server) as client:
+        found = client.webhooks(EXAMPLE_ID)
+    assert server.requests[0].url.path == f"/videos/{EXAMPLE_ID}/webhooks"
+    assert found.url == "https://example.com/hooks/unmask"
+    [delivery] = found.deliveries
+    assert (delivery.event, delivery.status) == ("video.completed", "delivered")
+    assert [attempt.status_code for attempt in delivery.attempts] == [503, 204]
+
+
+def test_a_video_is_analysed_again_under_one_key(make_client: MakeClient) -> None:
+    server = AnsweringServer([CUT, problem(502), QUEUED])
+    with make_client(server) as client:
+        client.analyze_again(EXAMPLE_ID, AnalysisChanges(model="a/1", heatmaps=False))
+        client.analyze_again(EXAMPLE_ID, idempotency_key="mine")
+    first, *again, last = server.requests
+    assert first.url.path == f"/videos/{EXAMPLE_ID}/analyses"
+    assert json.loads(first.content) == {"model": "a/1", "heatmaps": False}
+    assert {one.headers["idempotency-key"] for one in again} == {first.headers["idempotency-key"]}
+    assert (last.headers["idempotency-key"], last.content) == ("mine", b"{}")
 
 
 def test_options_are_written_as_the_form_takes_them() -> None:
