@@ -62,10 +62,25 @@ def read_problem(answer: Answer) -> ProblemError:
         status=status,
         code=str(problem.get("code") or f"http_{status}"),
         title=str(problem.get("title") or f"Status {status}"),
-        action=str(problem.get("action") or "See whether UNMASK_URL names the gateway itself."),
+        action=_action(status, problem),
         retryable=problem.get("retryable") is True,
         retry_after_s=retry_after_s(answer.headers),
     )
+
+
+def _action(status: int, problem: dict[str, Any]) -> str:
+    """What to do, in the words of somebody who uses this client rather than HTTP."""
+    if status == 401:
+        return (
+            "Set UNMASK_API_KEY (or `api_key`) to a key of this server, which its operator makes, "
+            "for example with `unmask keys create`."
+        )
+    if problem.get("code") == "route_not_found" or "action" not in problem:
+        return (
+            "See whether UNMASK_URL names the gateway itself, without a path behind it, and "
+            "whether client and server are of the same version."
+        )
+    return str(problem["action"])
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

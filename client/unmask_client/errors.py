@@ -25,7 +25,7 @@ class InvalidArgument(UnmaskClientError):
 
     code = "invalid_argument"
     title = "An argument is not valid"
-    action = "Give one of the values that the detail names."
+    action = "Correct what the detail names."
 
 
 class ConnectionFailed(UnmaskClientError):

@@ -95,7 +95,7 @@ def translated_errors(call: Call, base_url: httpx.URL) -> Iterator[None]:
         yield
     except httpx.TransportError as error:
         failure = ConnectionFailed(
-            f"{where} gave no answer: {error or type(error).__name__}.",
+            f"{where} gave no answer: {str(error) or type(error).__name__}.",
             maybe_received=not isinstance(error, _NOT_CONNECTED),
         )
         if call.part is not None:

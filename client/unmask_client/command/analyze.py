@@ -9,7 +9,8 @@ import typer
 from unmask_client.command.arguments import AsJson, Files, FullFrame
 from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output, errors_reported
-from unmask_client.command.progress import bars
+from unmask_client.command.progress import bars, name_beside_bar
+from unmask_client.command.sources import files_of
 from unmask_client.command.verdicts import describe
 from unmask_client.errors import InvalidArgument, UnmaskClientError
 from unmask_client.models import AnalysisOptions
@@ -56,12 +57,13 @@ def analyze(
 
     Example: unmask analyze clip.mp4 --json | jq .result.verdict
     """
+    found = files_of(files)
     output = Output(as_json=as_json)
     options = AnalysisOptions(face_mode="full_frame" if full_frame else "faces")
     with errors_reported(output):
         output.note("Loading the model ...")
         with _load(model) as analyzer:
-            codes = [_analyze(analyzer, file, options, output) for file in files]
+            codes = [_analyze(analyzer, file, options, output) for file in found]
     raise typer.Exit(joined(codes))
 
 
@@ -69,7 +71,7 @@ def _analyze(
     analyzer: "FileAnalyzer", file: Path, options: AnalysisOptions, output: Output
 ) -> ExitCode:
     with bars(output) as progress:
-        task = progress.add_task(file.name, total=1.0, note="")
+        task = progress.add_task(name_beside_bar(file.name, output), total=1.0, note="")
         try:
             outcome = analyzer.analyze(
                 file, options, lambda done: progress.update(task, completed=done)

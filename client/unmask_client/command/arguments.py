@@ -19,7 +19,7 @@ Url = Annotated[
     ),
 ]
 VideoId = Annotated[str, typer.Argument(metavar="ID", help="What `unmask submit` printed.")]
-VideoIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of videos.")]
+VideoIds = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of videos.")]
 FullFrame = Annotated[
     bool,
     typer.Option(
@@ -29,12 +29,18 @@ FullFrame = Annotated[
 Files = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE...", exists=True, dir_okay=False, readable=True, help="Video files."
+        metavar="FILE",
+        exists=True,
+        readable=True,
+        help="Video files, or folders with videos in and below them.",
     ),
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        min=0, metavar="SECONDS", help="Wait no longer than this.", show_default="for ever"
+        min=0,
+        metavar="SECONDS",
+        help="Wait no longer than this for each video.",
+        show_default="for ever",
     ),
 ]

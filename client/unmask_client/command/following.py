@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from unmask_client.async_client import AsyncClient
 from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output
-from unmask_client.command.progress import bars
+from unmask_client.command.progress import bars, name_beside_bar
 from unmask_client.command.verdicts import describe
 from unmask_client.errors import UnmaskClientError, WaitTimedOut
 from unmask_client.models import Video
@@ -41,7 +41,7 @@ async def _follow_all(
                 def tell(video: Video) -> None:
                     progress.update(
                         task,
-                        description=video.source.filename,
+                        description=name_beside_bar(video.source.filename, output),
                         completed=video.progress,
                         note=video.status.value,
                     )

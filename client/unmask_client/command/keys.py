@@ -17,6 +17,7 @@ class Scope(StrEnum):
 
     SUBMIT = "submit"
     READ = "read"
+    METRICS = "metrics"
     ADMIN = "admin"
 
 
@@ -26,8 +27,8 @@ def create(
         list[Scope] | None,
         typer.Option(
             "--scope",
-            help="`submit` sends, cancels and deletes videos, `read` sees them, `admin` does "
-            "everything; may be repeated.",
+            help="`submit` sends, cancels and deletes videos, `read` sees them, `metrics` reads "
+            "`/metrics` and nothing else, `admin` does everything; may be repeated.",
             show_default="submit and read",
         ),
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from unmask_client.command.analyze import analyze
+from unmask_client.command.completion import completion
 from unmask_client.command.keys import make_keys_app
 from unmask_client.command.models import make_models_app
 from unmask_client.command.serve import serve
@@ -14,8 +15,8 @@ from unmask_client.command.videos import cancel, delete, list_videos, report, st
 
 _HELP = """Tell whether faces in videos were forged.
 
-`unmask analyze` judges files on this machine. All other commands but `serve` talk to a server,
-whose address is UNMASK_URL (or --url) and whose key, if it wants one, is UNMASK_API_KEY.
+`unmask analyze` judges files on this machine. All others but `serve` and `completion` talk to a
+server, whose address is UNMASK_URL (or --url) and whose key, if it wants one, is UNMASK_API_KEY.
 
 A verdict is a statistical hint, never a proof.
 """
@@ -60,6 +61,7 @@ def make_app() -> typer.Typer:
     app.add_typer(make_models_app(), name="models")
     app.add_typer(make_keys_app(), name="keys")
     app.command()(serve)
+    app.command()(completion)
     return app
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.text import Text
 
 from unmask_client.command.exit_codes import ExitCode
 from unmask_client.errors import UnmaskClientError
@@ -27,9 +28,11 @@ class Output:
         """Write for people, or for programs."""
         self.as_json = as_json
         # What is piped on must not be cut to the width of a terminal.
-        width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        self._out = Console(soft_wrap=True, highlight=False, width=width)
-        self.err = Console(stderr=True, soft_wrap=True, highlight=False)
+        out_width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        err_width = None if sys.stderr.isatty() else _PIPE_WIDTH
+        self._out = Console(soft_wrap=True, highlight=False, width=out_width)
+        self.err = Console(stderr=True, soft_wrap=True, highlight=False, width=err_width)
+        self._has_bars = False
 
     @property
     def is_watched(self) -> bool:
@@ -39,9 +42,9 @@ class Output:
     def show(self, document: Mapping[str, Any], text: RenderableType) -> None:
         """Print a result, as one line of JSON or in words."""
         if self.as_json:
-            typer.echo(json.dumps(document, ensure_ascii=False))
+            self._print_line(document)
         else:
-            self._out.print(text)
+            self._for_results.print(text)
 
     def print(self, text: RenderableType) -> None:
         """Print a table or another thing that only people read."""
@@ -74,7 +77,28 @@ class Output:
                 "detail": error.detail,
                 "action": error.action,
             }
-            typer.echo(json.dumps({**about, "error": problem}, ensure_ascii=False))
+            self._print_line({**about, "error": problem})
+
+    @contextmanager
+    def with_bars(self) -> Iterator[None]:
+        """Mark the time while bars are drawn on standard error."""
+        self._has_bars = True
+        try:
+            yield
+        finally:
+            self._has_bars = False
+
+    @property
+    def _for_results(self) -> Console:
+        """Where results go: above the bars, if both are on one terminal."""
+        return self.err if self._has_bars and self._out.is_terminal else self._out
+
+    def _print_line(self, document: Mapping[str, Any]) -> None:
+        line = json.dumps(document, ensure_ascii=False)
+        if self._for_results is self.err:
+            self.err.print(Text(line))
+        else:
+            typer.echo(line)
 
 
 @contextmanager

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
-    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
 
 from unmask_client.command.output import Output
+
+_SHORTEST_NAME: Final = 12
 
 
 @contextmanager
@@ -26,20 +27,7 @@ def bars(output: Output) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
-    with _drawn(output, *columns) as progress:
-        yield progress
-
-
-@contextmanager
-def upload_bars(output: Output) -> Iterator[Progress]:
-    """Bars of bytes on their way."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with _drawn(output, *columns) as progress:
-        yield progress
-
-
-def _drawn(output: Output, *columns: ProgressColumn) -> Progress:
-    return Progress(
+    drawn = Progress(
         *columns,
         console=output.err,
         transient=True,
@@ -47,3 +35,17 @@ def _drawn(output: Output, *columns: ProgressColumn) -> Progress:
         # Results that are sent to a file must not be drawn on the terminal instead.
         redirect_stdout=False,
     )
+    if not output.is_watched:
+        yield drawn
+        return
+    with output.with_bars(), drawn:
+        yield drawn
+
+
+def name_beside_bar(name: str, output: Output) -> str:
+    """A name with its middle left out, if it would leave no room for the bar."""
+    most = max(_SHORTEST_NAME, output.err.width // 3)
+    if len(name) <= most:
+        return name
+    head = (most - 1) // 2
+    return f"{name[:head]}…{name[head + 1 - most :]}"

@@ -1,27 +1,32 @@
 """`unmask submit`: send videos to a server."""
 
+import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unmask_client.client import Client
+from unmask_client.async_client import AsyncClient
 from unmask_client.command.arguments import AsJson, FullFrame, Timeout, Url
-from unmask_client.command.exit_codes import ExitCode, joined
-from unmask_client.command.following import follow
+from unmask_client.command.batch import Batch, End, Wanted
+from unmask_client.command.batch_display import batch_display, summary
+from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
+from unmask_client.command.journal import Journal
 from unmask_client.command.output import Output, errors_reported
-from unmask_client.command.progress import upload_bars
-from unmask_client.command.verdicts import describe
-from unmask_client.errors import UnmaskClientError
+from unmask_client.command.sources import expanded
+from unmask_client.configuration import choose_server
+from unmask_client.errors import WaitTimedOut
 from unmask_client.models import AnalysisOptions, Video
-from unmask_client.operations import is_url
 
 
 def submit(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE|URL...", help="Video files, or addresses that the server fetches."
+            metavar="SOURCE",
+            help="Video files, folders with videos in and below them, addresses that the server "
+            "fetches; `-` reads a list of these from standard input, one a line.",
         ),
     ],
     *,
@@ -29,6 +34,32 @@ def submit(
         bool, typer.Option("--wait", "-w", help="Wait for the verdicts and show them.")
     ] = False,
     timeout: Timeout = None,
+    parallel: Annotated[
+        int,
+        typer.Option("--parallel", "-p", min=1, max=64, help="So many at once."),
+    ] = 2,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Note here what became of each. The same command goes on where it was, after "
+            "Ctrl-C or a crash, and sends nothing twice.",
+        ),
+    ] = None,
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct",
+            help="Send files straight to the object store, in parts; what breaks off goes on.",
+        ),
+    ] = False,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            "--webhook", metavar="URL", help="The server sends a signed message there at the end."
+        ),
+    ] = None,
     heatmaps: Annotated[
         bool, typer.Option("--heatmaps", help="Draw where the network sees signs of a forgery.")
     ] = False,
@@ -47,55 +78,66 @@ def submit(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send videos to a server, which judges them; prints an id for each.
+    """Send videos to a server, which judges them; prints an id, or the verdict, for each.
 
-    Broken uploads are sent again; a video is never accepted twice for that.
+    Broken uploads are sent again; a video is never accepted twice for that. While the server is
+    busy the command waits as long as it is asked to.
 
     Exit status: 0 all accepted. With --wait that of `unmask watch`: 0 all real, 3 a fake was found,
     4 inconclusive, 5 failed or cancelled, 6 not finished in time.
 
     Example: unmask submit --wait --json clip.mp4
+
+    Example: find . -name '*.mp4' | unmask submit --wait --journal batch.jsonl -
     """
-    _check(sources)
+    found = expanded(sources, sys.stdin)
     output = Output(as_json=as_json)
-    options = AnalysisOptions(
-        face_mode="full_frame" if full_frame else "faces",
-        keep_faceless_frames=keep_faceless,
-        landmark_overlays=landmarks,
-        heatmaps=heatmaps,
-        model=model,
+    wanted = Wanted(
+        options=AnalysisOptions(
+            face_mode="full_frame" if full_frame else "faces",
+            keep_faceless_frames=keep_faceless,
+            landmark_overlays=landmarks,
+            heatmaps=heatmaps,
+            model=model,
+        ),
+        webhook_url=webhook,
+        direct=direct,
+        wait=wait,
+        timeout_s=timeout,
     )
-    with errors_reported(output):
-        with Client(url) as client:
-            videos = [_submit(client, source, options, output) for source in sources]
-        accepted = [video for video in videos if video is not None]
-        codes = [ExitCode.OK if len(accepted) == len(videos) else ExitCode.ERROR]
-        if wait:
-            ids = [video.id for video in accepted]
-            codes.append(follow(ids, url=url, timeout_s=timeout, output=output))
-        else:
-            for video in accepted:
-                output.show(video.as_json(), describe(video))
-    raise typer.Exit(joined(codes))
-
-
-def _check(sources: list[str]) -> None:
-    """Refuse the command line before anything is sent."""
-    for source in sources:
-        if not is_url(source) and not Path(source).is_file():
-            raise typer.BadParameter(f"{source!r} is neither a file nor an http(s) address.")
-
-
-def _submit(client: Client, source: str, options: AnalysisOptions, output: Output) -> Video | None:
-    with upload_bars(output) as progress:
-        name = source if is_url(source) else Path(source).name
-        task = progress.add_task(name, total=None)
+    with errors_reported(output), Journal(journal) as notes:
         try:
-            return client.submit(
-                source,
-                options,
-                on_upload=lambda sent, total: progress.update(task, completed=sent, total=total),
-            )
-        except UnmaskClientError as error:  # the others may be accepted
-            output.report(error, source=source)
-            return None
+            ends = asyncio.run(_run(found, url, wanted, notes, output, parallel=parallel))
+        except KeyboardInterrupt:
+            if journal is not None:
+                output.note(f"The same command goes on where this one ends ({journal}).")
+            raise
+        if len(found) > 1:
+            table, told = summary([(end.source, end.outcome) for end in ends])
+            output.err.print(table)
+            output.err.print(told)
+    raise typer.Exit(joined(_code_of(end, wait=wait) for end in ends))
+
+
+async def _run(
+    sources: list[str],
+    url: str | None,
+    wanted: Wanted,
+    journal: Journal,
+    output: Output,
+    *,
+    parallel: int,
+) -> list[End]:
+    server = choose_server(url, api_key=None, timeout_s=1.0).url
+    with batch_display(output, count=len(sources)) as display:
+        async with AsyncClient(url) as client:
+            batch = Batch(client, server=server, wanted=wanted, journal=journal, display=display)
+            return await batch.run(sources, parallel=parallel)
+
+
+def _code_of(end: End, *, wait: bool) -> ExitCode:
+    if isinstance(end.outcome, WaitTimedOut):
+        return ExitCode.UNFINISHED
+    if not isinstance(end.outcome, Video):
+        return ExitCode.ERROR
+    return exit_code_of(end.outcome) if wait else ExitCode.OK
