@@ -28,7 +28,7 @@ class AnsweringServer:
         return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
 
-class _Blocking:
+class Blocking:
     """An `AsyncClient` whose methods wait."""
 
     def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
@@ -61,6 +61,6 @@ def client_of(kind: str, server: AnsweringServer, **arguments: Any) -> Iterator[
             yield client
         return
     with asyncio.Runner() as runner:
-        blocking = _Blocking(AsyncClient(transport=transport, **arguments), runner)
+        blocking = Blocking(AsyncClient(transport=transport, **arguments), runner)
         yield cast(Client, blocking)
         blocking.close()
