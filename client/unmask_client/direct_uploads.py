@@ -12,7 +12,7 @@ from unmask_client.answers import read
 from unmask_client.calls import Answer, Call, Operation, PartToSend, Sent, api_path
 from unmask_client.errors import InvalidArgument, NotFound, PartRefused, ProblemError
 from unmask_client.models import AnalysisOptions, Video
-from unmask_client.operations import call_with_json
+from unmask_client.operations import call_with_json, name_of
 from unmask_client.retries import RetryPolicy, send
 
 OnBegun = Callable[["Upload"], None]
@@ -81,7 +81,7 @@ def submit_directly(
     file = Path(source)
     size = _size_of(file)
     if upload_id is None:
-        upload = yield from _begin(filename or file.name, size, policy)
+        upload = yield from _begin(filename or name_of(file), size, policy)
     else:
         try:
             upload = yield from get(upload_id, policy=policy)

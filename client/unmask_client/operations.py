@@ -181,7 +181,12 @@ def call_with_json(
 def name_of(file: Path | BinaryIO) -> str:
     """What to call a file if nobody says it."""
     name = file.name if isinstance(file, Path) else getattr(file, "name", None)
-    return Path(name).name if isinstance(name, str) else "video"
+    return printable(Path(name).name) if isinstance(name, str) else "video"
+
+
+def printable(name: str) -> str:
+    """The name of a file without what is no UTF-8 in it, which file systems allow."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _call_with_file(

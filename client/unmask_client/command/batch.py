@@ -74,8 +74,8 @@ class Batch:
     async def run(self, sources: Sequence[str], *, parallel: int) -> list[End]:
         """Send all, so many at a time, and return their ends in the order of the sources.
 
-        Each end is shown as soon as it is known. What needs nobody's server is not sent there:
-        when the server cannot be reached or takes no key, the rest stays for another run.
+        Each end is shown as soon as it is known. When the server cannot be reached, or does not
+        take the key, what was not begun stays for another run.
         """
         ends: dict[str, UnmaskClientError | Video] = {}
         waiting = iter(sources)
@@ -111,7 +111,7 @@ class Batch:
         if before is not None and before.video is not None:
             return before.video
         if before is not None and before.video_id is not None:
-            video = await self._client.get(before.video_id)
+            video = await self._accepted_before(before.video_id)
         else:
             video = await self._submit(source, identity, row)
             self._journal.note_accepted(identity, video.id)
@@ -122,6 +122,16 @@ class Batch:
         if video.status.is_final:
             self._journal.note_end(identity, video)
         return video
+
+    async def _accepted_before(self, video_id: str) -> Video:
+        try:
+            return await self._client.get(video_id)
+        except NotFound as error:
+            error.action = (
+                "It was accepted in a run before, and erased since. To send it again, begin "
+                "another journal."
+            )
+            raise
 
     async def _submit(self, source: str, identity: str, row: Row) -> Video:
         entry = self._journal.begin(identity, source)

@@ -14,7 +14,7 @@ from unmask_client.command.progress import bars, name_beside_bar
 from unmask_client.command.verdicts import STYLES, describe
 from unmask_client.errors import UnmaskClientError
 from unmask_client.models import Video
-from unmask_client.operations import is_url
+from unmask_client.operations import is_url, printable
 
 _NOT_SENT = "not sent"
 
@@ -106,7 +106,7 @@ def summary(ends: Sequence[tuple[str, Video | UnmaskClientError | None]]) -> tup
         table.add_row(
             outcome,
             "" if probability is None else f"{probability:.2f}",
-            Text(source),
+            Text(printable(source)),
             video.id if video else "",
         )
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())

@@ -129,7 +129,7 @@ class Journal:
         self._entries[identity] = entry
         if self._file is None or self._path is None:
             return
-        line = json.dumps({"submission": identity, **step}, ensure_ascii=False)
+        line = json.dumps({"submission": identity, **step})
         with _told(self._path):
             self._file.write(line.encode() + b"\n")
             self._file.flush()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from unmask_client.command.exit_codes import ExitCode
 from unmask_client.errors import UnmaskClientError
+from unmask_client.operations import printable
 
 _PIPE_WIDTH: Final = 4096
 
@@ -67,7 +68,7 @@ class Output:
             error: What went wrong.
             about: Names the thing that it went wrong with, such as `file` or `id`.
         """
-        where = "".join(f"{value}: " for value in about.values())
+        where = "".join(f"{printable(value)}: " for value in about.values())
         self.err.print(f"[bold red]error:[/] {escape(where)}{escape(_sentence(error))}")
         self.err.print(f"  {escape(error.action)}")
         if self.as_json:
@@ -95,6 +96,8 @@ class Output:
 
     def _print_line(self, document: Mapping[str, Any]) -> None:
         line = json.dumps(document, ensure_ascii=False)
+        if printable(line) != line:
+            line = json.dumps(document)
         if self._for_results is self.err:
             self.err.print(Text(line))
         else:

@@ -13,6 +13,7 @@ from rich.progress import (
 )
 
 from unmask_client.command.output import Output
+from unmask_client.operations import printable
 
 _SHORTEST_NAME: Final = 12
 
@@ -44,6 +45,7 @@ def bars(output: Output) -> Iterator[Progress]:
 
 def name_beside_bar(name: str, output: Output) -> str:
     """A name with its middle left out, if it would leave no room for the bar."""
+    name = printable(name)
     most = max(_SHORTEST_NAME, output.err.width // 3)
     if len(name) <= most:
         return name

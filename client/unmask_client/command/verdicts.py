@@ -6,6 +6,7 @@ from typing import Final
 from rich.text import Text
 
 from unmask_client.models import Face, Failure, FileAnalysis, Result, Segment, Verdict, Video
+from unmask_client.operations import printable
 
 STYLES: Final = {
     Verdict.REAL: "bold green",
@@ -26,7 +27,7 @@ _REASONS: Final = {
 def describe(outcome: Video | FileAnalysis) -> Text:
     """A video that has ended, or where it stands, in a few lines."""
     name = outcome.file if isinstance(outcome, FileAnalysis) else outcome.source.filename
-    text = Text(f"{name}  ")
+    text = Text(f"{printable(name)}  ")
     if outcome.result is not None:
         _add_verdict(text, outcome.result)
     elif outcome.failure is not None:

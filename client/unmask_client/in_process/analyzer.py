@@ -21,6 +21,7 @@ from unmask_client.models import (
     Source,
     Status,
 )
+from unmask_client.operations import printable
 from unmask_inference.classifiers import ClassifierMaker
 from unmask_inference.classify import Face, can_judge, check_faces, classify_faces, unjudged
 from unmask_inference.settings import InferenceSettings
@@ -165,7 +166,7 @@ class FileAnalyzer(Closing):
             "frames": info.frames,
         }
         return FileAnalysis(
-            file=str(file),
+            file=printable(str(file)),
             status=Status.COMPLETED,
             source=source.model_copy(update=seen),
             model=self.model,
@@ -207,7 +208,7 @@ class FileAnalyzer(Closing):
 
     def _failed(self, file: Path, source: Source, error: UnmaskError) -> FileAnalysis:
         return FileAnalysis(
-            file=str(file),
+            file=printable(str(file)),
             status=Status.FAILED,
             source=source,
             model=self.model,
@@ -219,6 +220,6 @@ def _source_of(file: Path) -> Source:
     try:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-            return Source(filename=file.name, bytes=content.tell(), sha256=digest)
+            return Source(filename=printable(file.name), bytes=content.tell(), sha256=digest)
     except OSError as error:
         raise InvalidArgument(f"{file} cannot be read: {error.strerror}.") from error

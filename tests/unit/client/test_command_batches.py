@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -163,10 +164,13 @@ class BusyServer:
         self.keys: list[str] = []
         self.times: list[float] = []
         self.most_at_once = 0
+        self.is_open = threading.Event()
+        self.is_open.set()
         self._now = 0
         self._lock = threading.Lock()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a request, once the server is open."""
         with self._lock:
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
@@ -175,6 +179,7 @@ class BusyServer:
             is_refused = self.refusals > 0
             self.refusals -= 1
         handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.is_open.wait(30)
         time.sleep(0.05)
         with self._lock:
             self._now -= 1
@@ -209,19 +214,18 @@ def serving(busy: BusyServer) -> Iterator[str]:
         thread.join()
 
 
-def submit(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def submit(
+    source: Path, *arguments: str, as_json: bool = True
+) -> "subprocess.CompletedProcess[str]":
     script = (
         "from unmask_client import async_client, retries\n"
         "async_client.RetryPolicy = lambda: retries.RetryPolicy(attempts=1)\n"
         "from unmask_client.command.main import main\n"
         "main()\n"
     )
+    command = [sys.executable, "-c", script, "submit", str(source), *["--json"] * as_json]
     return subprocess.run(
-        [sys.executable, "-c", script, "submit", str(folder), "--json", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -243,6 +247,27 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(tmp_path: Path) -> N
     assert min(pauses) >= 0.95
 
 
+def test_what_may_have_been_accepted_is_sent_again_with_the_same_key(tmp_path: Path) -> None:
+    clips, journal = many(tmp_path / "clips", 1), str(tmp_path / "batch.jsonl")
+    busy = BusyServer(refusals=0)
+    busy.is_open.clear()
+    with serving(busy) as url:
+        arguments = ["submit", str(clips), "--json", "--url", url, "--journal", journal]
+        first = subprocess.Popen([sys.executable, "-m", "unmask_client", *arguments])
+        deadline = time.monotonic() + 60
+        while not busy.keys:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        first.kill()
+        first.wait()
+        busy.is_open.set()
+        second = submit(clips, "--url", url, "--journal", journal)
+        third = submit(clips, "--url", url)  # without the journal it is another submission
+    assert second.returncode == third.returncode == 0
+    before, again, other = busy.keys
+    assert before == again != other
+
+
 def test_no_more_are_sent_at_once_than_asked_for(tmp_path: Path) -> None:
     busy = BusyServer(refusals=0)
     with serving(busy) as url:
@@ -262,3 +287,21 @@ def test_when_nobody_answers_the_rest_stays_for_another_run(tmp_path: Path) -> N
         json.loads(line)["error"]["code"] == "connection_failed"
         for line in away.stdout.splitlines()
     )
+
+
+def test_a_name_that_is_no_text_is_sent_and_shown(tmp_path: Path) -> None:
+    clips = many(tmp_path / "clips", 1)
+    odd = os.fsdecode(os.fsencode(clips) + b"/\xff.mp4")
+    Path(odd).write_bytes(b"x")
+    busy = BusyServer(refusals=0)
+    with serving(busy) as url:
+        outcome = submit(clips, "--url", url, "--journal", str(tmp_path / "batch.jsonl"))
+        in_words = submit(Path(odd), "--url", url, as_json=False)
+        refused = submit(Path(odd), "--url", "http://127.0.0.1:9", as_json=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert {json.loads(line)["file"] for line in outcome.stdout.splitlines()} == {
+        odd,
+        str(clips / "00.mp4"),
+    }
+    assert in_words.returncode == 0, in_words.stderr
+    assert f"{clips}/�.mp4: " in refused.stderr
