@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from unmask_client.command.arguments import AsJson, Files, FullFrame
+from unmask_client.command.batch_display import BatchDisplay, batch_display
 from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output, errors_reported
-from unmask_client.command.progress import bars, name_beside_bar
 from unmask_client.command.sources import files_of
 from unmask_client.command.verdicts import describe
 from unmask_client.errors import InvalidArgument, UnmaskClientError
@@ -62,24 +62,25 @@ def analyze(
     options = AnalysisOptions(face_mode="full_frame" if full_frame else "faces")
     with errors_reported(output):
         output.note("Loading the model ...")
-        with _load(model) as analyzer:
-            codes = [_analyze(analyzer, file, options, output) for file in found]
+        with _load(model) as analyzer, batch_display(output, count=len(found)) as display:
+            codes = [_analyze(analyzer, file, options, output, display) for file in found]
     raise typer.Exit(joined(codes))
 
 
 def _analyze(
-    analyzer: "FileAnalyzer", file: Path, options: AnalysisOptions, output: Output
+    analyzer: "FileAnalyzer",
+    file: Path,
+    options: AnalysisOptions,
+    output: Output,
+    display: BatchDisplay,
 ) -> ExitCode:
-    with bars(output) as progress:
-        task = progress.add_task(name_beside_bar(file.name, output), total=1.0, note="")
+    with display.row(str(file)) as row:
         try:
-            outcome = analyzer.analyze(
-                file, options, lambda done: progress.update(task, completed=done)
-            )
+            outcome = analyzer.analyze(file, options, row.move)
         except InvalidArgument as error:  # it went away, say; the others may be there
-            output.report(error, file=str(file))
+            row.show_error(error)
             return ExitCode.ERROR
-    output.show(outcome.model_dump(mode="json"), describe(outcome))
+        output.show(outcome.model_dump(mode="json"), describe(outcome))
     return exit_code_of(outcome)
 
 

@@ -38,6 +38,10 @@ class Row:
             self._task, completed=video.progress, total=1.0, note=video.status.value
         )
 
+    def move(self, done: float) -> None:
+        """Draw how much of the work on it is done, from 0 to 1."""
+        self._progress.update(self._task, completed=done, total=1.0)
+
     def note(self, text: str) -> None:
         """Say why nothing moves."""
         self._progress.update(self._task, note=text)

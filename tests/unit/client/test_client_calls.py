@@ -215,6 +215,28 @@ def test_a_proxy_that_knows_no_problems_is_told_by_its_status(make_client: MakeC
     assert caught.value.code == "http_413"
 
 
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (httpx.Response(401, json={"code": "key_missing", "action": "Send a header."}), "API_KEY"),
+        (httpx.Response(404, json={"code": "route_not_found", "action": "See /openapi"}), "_URL"),
+        (httpx.Response(404, text="<h1>nginx</h1>"), "UNMASK_URL"),
+    ],
+)
+def test_advice_is_for_whoever_uses_the_client(
+    make_client: MakeClient, answer: httpx.Response, advice: str
+) -> None:
+    with make_client(AnsweringServer([answer])) as client, pytest.raises(ProblemError) as caught:
+        client.get(EXAMPLE_ID)
+    assert advice in caught.value.action
+
+
+def test_an_end_without_a_word_is_told_by_its_name(make_client: MakeClient) -> None:
+    server = AnsweringServer([httpx.ReadError("")])
+    with make_client(server) as client, pytest.raises(ConnectionFailed, match="ReadError"):
+        client.get(EXAMPLE_ID)
+
+
 def test_what_may_work_later_is_asked_again(make_client: MakeClient) -> None:
     busy = refusal(ObjectStoreUnavailable(), **{"Retry-After": "0"})
     server = AnsweringServer([REFUSED, busy, CUT, problem(502), COMPLETED])
