@@ -110,12 +110,14 @@ def submit(
             ends = asyncio.run(_run(found, url, wanted, notes, output, parallel=parallel))
         except KeyboardInterrupt:
             if journal is not None:
-                output.note(f"The same command goes on where this one ends ({journal}).")
+                output.note(_goes_on(journal))
             raise
         if len(found) > 1:
             table, told = summary([(end.source, end.outcome) for end in ends])
             output.err.print(table)
             output.err.print(told)
+        if journal is not None and not all(isinstance(end.outcome, Video) for end in ends):
+            output.note(_goes_on(journal))
     raise typer.Exit(joined(_code_of(end, wait=wait) for end in ends))
 
 
@@ -133,6 +135,10 @@ async def _run(
         async with AsyncClient(url) as client:
             batch = Batch(client, server=server, wanted=wanted, journal=journal, display=display)
             return await batch.run(sources, parallel=parallel)
+
+
+def _goes_on(journal: Path) -> str:
+    return f"The same command goes on where this one ends ({journal})."
 
 
 def _code_of(end: End, *, wait: bool) -> ExitCode:
