@@ -285,6 +285,6 @@ def test_the_page_asks_for_a_key_where_one_is_needed(nobody: httpx.Client) -> No
     assert form
     assert 'type="password"' in form[0]
     assert "action=" not in form[0]
-    script = nobody.get("/static/api.js").text
+    script = nobody.get("/static/key.js").text
     assert "sessionStorage" in script
     assert "localStorage" not in script

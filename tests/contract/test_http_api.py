@@ -590,7 +590,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
 
 
 def test_the_page_has_words_for_every_reason(client: httpx.Client) -> None:
-    words = client.get("/static/views.js").text
+    words = client.get("/static/words.js").text
     described = client.get("/openapi.json").json()["components"]["schemas"]["Reason"]["enum"]
     assert set(described) == set(Reason)
     for reason in described:

@@ -1,104 +1,96 @@
-// Talks to the gateway. Every failure is a Problem with the words that the user gets to see.
+// Asks the gateway. Every failure is a Problem.
 
-export class Problem extends Error {
-  constructor({ title, detail, action, status = 0 }) {
-    super(detail);
-    this.title = title;
-    this.action = action;
-    this.status = status;
-  }
-}
+import { credentials, getKey } from "/static/key.js";
+import { problemFrom, unreachable } from "/static/problem.js";
 
-// Of this tab only: it is gone when the tab is closed, and other pages cannot read it.
-const KEY = "unmask-key";
-
-export const getKey = () => sessionStorage.getItem(KEY);
-
-export function setKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
-}
-
-const credentials = () => (getKey() ? { Authorization: `Bearer ${getKey()}` } : {});
-
-const unreachable = () =>
-  new Problem({
-    title: "The server cannot be reached",
-    detail: "The connection broke before there was an answer.",
-    action: "Check the network and try again.",
-  });
-
-function problemFrom(status, text) {
+/** Sends a request and returns the answer if it is a success. */
+export async function ask(path, { method = "GET", body = null, headers = {}, signal } = {}) {
+  const sent = { Accept: "application/json", ...credentials(), ...headers };
+  if (body !== null) sent["Content-Type"] = "application/json";
+  let response;
   try {
-    return new Problem({ ...JSON.parse(text), status });
-  } catch {
-    return new Problem({
-      title: "The server answered with an error",
-      detail: `HTTP status ${status}.`,
-      action: "Try again in a moment.",
-      status,
+    response = await fetch(path, {
+      method,
+      headers: sent,
+      body: body === null ? undefined : JSON.stringify(body),
+      signal,
     });
-  }
-}
-
-/**
- * Starts an upload; `fetch` cannot report its progress, XMLHttpRequest can. `form` holds the
- * options, which go first, so that a refused one costs no upload.
- */
-export function upload(file, form, onProgress) {
-  const request = new XMLHttpRequest();
-  form.append("file", file);
-  const done = new Promise((resolve, reject) => {
-    request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
-    });
-    request.addEventListener("error", () => reject(unreachable()));
-    request.addEventListener("abort", () => resolve(null));
-    request.addEventListener("load", () => {
-      if (request.status === 202) resolve(JSON.parse(request.responseText));
-      else reject(problemFrom(request.status, request.responseText));
-    });
-  });
-  request.open("POST", "/videos");
-  for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
-  request.send(form);
-  return { done, cancel: () => request.abort() };
-}
-
-async function ask(path, signal) {
-  try {
-    const headers = { Accept: "application/json", ...credentials() };
-    const response = await fetch(path, { signal, headers });
-    return { response, text: await response.text() };
+    if (response.ok) return response;
+    const text = await response.text();
+    throw problemFrom(response.status, text, response.headers.get("Retry-After"));
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw unreachable();
+    throw error instanceof TypeError ? unreachable() : error;
   }
 }
+
+async function read(path, options) {
+  const response = await ask(path, options);
+  try {
+    return { value: await response.json(), headers: response.headers };
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
+  }
+}
+
+export const videoPath = (id) => `/videos/${encodeURIComponent(id)}`;
 
 /** Returns the video, and after how many milliseconds to ask again. */
 export async function getVideo(id, signal) {
-  const { response, text } = await ask(`/videos/${encodeURIComponent(id)}`, signal);
-  if (!response.ok) throw problemFrom(response.status, text);
-  return {
-    video: JSON.parse(text),
-    askAgainMs: Number(response.headers.get("Retry-After") ?? 1) * 1000,
-  };
+  const { value, headers } = await read(videoPath(id), { signal });
+  return { video: value, askAgainMs: Number(headers.get("Retry-After") ?? 1) * 1000 };
 }
 
-/** Returns an address under which the page can show a picture: images send no keys themselves. */
-export async function getPicture(path) {
+export const listVideos = async (query, signal) => (await read(`/videos?${query}`, { signal })).value;
+
+export const cancelVideo = async (id) =>
+  (await read(`${videoPath(id)}/cancel`, { method: "POST" })).value;
+
+export const eraseVideo = (id) => ask(videoPath(id), { method: "DELETE" });
+
+export const analyseAgain = async (id, wanted) =>
+  (await read(`${videoPath(id)}/analyses`, { method: "POST", body: wanted })).value;
+
+/** The same key for the same attempt brings the same video, however often it is sent. */
+export const submitLink = async (wanted, key, signal) =>
+  (await read("/videos", { method: "POST", body: wanted, headers: { "Idempotency-Key": key }, signal }))
+    .value;
+
+export const listModels = async (signal) => (await read("/models", { signal })).value.models;
+
+export const modelPath = ({ name, version }) =>
+  `/models/${encodeURIComponent(name)}/${encodeURIComponent(version)}`;
+
+export const getModel = async (model, signal) => (await read(modelPath(model), { signal })).value;
+
+export const activateModel = async ({ name, version }) =>
+  (await read("/models/active", { method: "PUT", body: { name, version } })).value;
+
+export async function getBlob(path, signal) {
+  const response = await ask(path, { headers: { Accept: "*/*" }, signal });
+  try {
+    return await response.blob();
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
+  }
+}
+
+/** An address under which the page can show a file: pictures and players send no keys themselves. */
+export async function addressOf(path, signal) {
   if (!getKey()) return path;
-  const response = await fetch(path, { headers: credentials() });
-  if (!response.ok) throw problemFrom(response.status, await response.text());
-  return URL.createObjectURL(await response.blob());
+  const address = URL.createObjectURL(await getBlob(path, signal));
+  signal.addEventListener("abort", () => URL.revokeObjectURL(address), { once: true });
+  return address;
 }
 
-/** Returns what is down, in words; empty when everything is up. */
+/** What is down, in words; empty when everything is up. */
 export async function getWhatIsDown(signal) {
-  const { text } = await ask("/readyz", signal);
-  const { checks } = JSON.parse(text);
-  return Object.entries(checks)
+  let text;
+  try {
+    text = await (await fetch("/readyz", { signal })).text();
+  } catch (error) {
+    throw error instanceof TypeError ? unreachable() : error;
+  }
+  return Object.entries(JSON.parse(text).checks)
     .filter(([, check]) => !check.ok)
     .map(([name, check]) => `${name.replace("_", " ")}: ${check.detail}`);
 }
