@@ -1,4 +1,5 @@
-# Everything that can be done here: make install demo serve test chaos lint format bench (CI calls the same).
+# Everything that can be done here: make install demo serve lint format test test-browser chaos fuzz audit
+# bench (CI calls the same).
 # Debian 12 or newer with Python 3.11+ and make is enough; nothing needs root or Docker.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ SEED ?= 1
 COUNT ?= 500
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve lint format test chaos fuzz audit bench default-checkpoint
+.PHONY: install demo serve lint format test test-browser chaos fuzz audit bench default-checkpoint
 .PHONY: compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
@@ -39,7 +40,11 @@ serve: install
 	$(BIN)/python -m unmask_standalone serve --die-with-parent
 
 test: install
-	$(BIN)/python -m pytest -q -m "not compose"
+	$(BIN)/python -m pytest -q -m "not compose and not browser"
+
+# The web page in Debian's chromium: apt-get install chromium.
+test-browser: install
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 # 200 videos through a stack that keeps breaking; what breaks comes from the seed.
 CHAOS_VIDEOS ?= 200
@@ -59,6 +64,7 @@ bench: install
 	$(BIN)/python bench/inference.py
 	$(BIN)/python bench/end_to_end.py
 	PYTHONPATH=tests/assets $(BIN)/python bench/gateway.py
+	$(BIN)/python bench/page.py
 
 # From MATERIAL=DIR to models/default, in hours: see docs/training.md.
 default-checkpoint: install

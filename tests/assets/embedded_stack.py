@@ -54,6 +54,23 @@ class RunningStack:
             time.sleep(0.02)
         return state
 
+    @contextmanager
+    def paused(self, module: str) -> Iterator[None]:
+        """Hold one part until the end of the block."""
+        process = self.part(module)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def wait_until_ready(self) -> None:
+        """Wait for a part that was killed and is started again."""
+        deadline = time.monotonic() + READY_LIMIT_S
+        while not _ready(self.client):
+            assert time.monotonic() < deadline, self.log_file.read_text()
+            time.sleep(0.05)
+
     def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 

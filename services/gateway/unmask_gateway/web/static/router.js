@@ -10,6 +10,7 @@ const routes = [];
 let leaving = new AbortController();
 let address = location.href;
 let shown = "";
+let hasShown = false;
 let mayLeave = null;
 
 /** Serves addresses whose path matches: `view(context, ...groups)` shows something or throws. */
@@ -67,7 +68,8 @@ function makeContext(signal) {
     show(title, ...nodes) {
       if (signal.aborted) return;
       const main = document.getElementById("main");
-      const isFirst = main.childElementCount === 0;
+      const isFirst = !hasShown;
+      hasShown = true;
       main.replaceChildren(...nodes);
       main.removeAttribute("aria-busy");
       document.title = title ? `${title} – Unmask` : "Unmask";
@@ -92,7 +94,7 @@ async function render() {
   markNavigation();
   main.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => {
-    if (main.childElementCount === 0) main.append(element("p", { class: "muted" }, "Loading…"));
+    if (!hasShown) main.append(element("p", { class: "muted" }, "Loading…"));
     announce("Loading");
   }, 400);
   try {

@@ -34,11 +34,11 @@ function drawScale(scale, { fake_probability: probability, faces }, thresholds) 
 }
 
 function surenessOf({ fake_probability: probability }, model) {
+  if (probability === null) return "No face was judged, so there is no probability to be sure of.";
   const summary = model?.summary;
-  const zones =
-    summary && probability !== null
-      ? `This model speaks of a forgery above ${percent(summary.thresholds.fake_above)}, of none below ${percent(summary.thresholds.real_below)}, and leaves it open in between. `
-      : "";
+  const zones = summary
+    ? `This model speaks of a forgery above ${percent(summary.thresholds.fake_above)}, of none below ${percent(summary.thresholds.real_below)}, and leaves it open in between. `
+    : "";
   const told = summary?.evaluations.find((one) => one.split === "test");
   if (!told || told.decided_accuracy === null) {
     return `${zones}How often this model is right is not recorded here.`;

@@ -2,7 +2,7 @@
 
 import { submitLink } from "/static/api.js";
 import { confirm } from "/static/confirming.js";
-import { copyOf, element } from "/static/dom.js";
+import { copyOf } from "/static/dom.js";
 import { getKey, setKey } from "/static/key.js";
 import { Problem } from "/static/problem.js";
 import { refuse } from "/static/router.js";
@@ -145,10 +145,7 @@ async function send(context, { filename, cancelWord, first, start, retry }) {
     context.keepUntil(null);
     if (context.signal.aborted) return;
     if (sending.signal.aborted) context.again();
-    else if (error instanceof Problem) {
-      const other = element("button", { type: "button" }, "Choose another video");
-      other.addEventListener("click", context.again);
-      refuse(context, error, { filename, retry, more: error.mayPass ? [other] : [] });
-    } else throw error;
+    else if (error instanceof Problem) refuse(context, error, { filename, retry });
+    else throw error;
   }
 }

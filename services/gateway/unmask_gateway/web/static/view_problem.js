@@ -19,10 +19,12 @@ export function showProblem({ show, again, signal }, problem, { filename = "", r
     actions.append(button);
     if (problem.waitS > 0) countDown(button, problem.waitS, signal);
   }
-  actions.append(...more, element("a", { class: "button", href: "/" }, "Check another video"));
+  const kind = problem.mayPass ? "button" : "button primary";
+  actions.append(element("a", { class: kind, href: "/" }, "Check another video"));
   if (problem.status === 404) {
     actions.append(element("a", { class: "button", href: "/app/videos" }, "Past videos"));
   }
+  actions.append(...more);
   show(problem.title, view);
 }
 
