@@ -120,7 +120,7 @@ def test_the_keyboard_alone_leads_from_a_video_to_its_result_and_back(
     assert page.evaluate("document.activeElement.className") == "skip"
     press_until(page, ".drop input")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
     chooser.value.set_files(demo_media / "hopper_fake.mp4")
     expect(page.locator("#verdict-title")).to_be_visible()
     # Reading goes on at the verdict, and it was told.

@@ -1,10 +1,11 @@
 """The page where the server asks for keys and has tight limits."""
 
 import re
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from chromium import Visitor, until
+from chromium import PATIENCE_MS, Visitor, until
 from file_server import sends
 from playwright.sync_api import Page, expect
 from strict_stack import ADMIN_KEY, MAX_UPLOAD_BYTES, UPLOADS_PER_MINUTE, StrictStack
@@ -130,7 +131,8 @@ def test_where_no_events_are_to_be_had_the_page_asks_again_and_again(
         # Somebody else follows a video, and only one may.
         events = strict.admin.stream("GET", f"/videos/{other}/events", timeout=None)
         with events as stream:
-            next(stream.iter_raw())
+            pieces = stream.iter_raw()  # closes the stream when it is let go
+            next(pieces)
             page = keyed.open(f"/app/videos/{watched}")
             refused: list[int] = []
             page.on(
@@ -139,7 +141,9 @@ def test_where_no_events_are_to_be_had_the_page_asks_again_and_again(
             )
             enter(page, ADMIN_KEY)
             expect(page.locator("[data-stage=queued]")).to_have_attribute("aria-current", "step")
+            deadline = time.monotonic() + PATIENCE_MS / 1000
             while len(refused) < 2:
+                assert time.monotonic() < deadline
                 page.wait_for_timeout(50)
             assert set(refused) == {503}
             held.close()

@@ -23,6 +23,10 @@ export function viewHome(context) {
     if (input.files.length > 0) choose(context, [...input.files], options());
     input.value = "";
   });
+  // Chromium opens it with the space bar only.
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") input.click();
+  });
   listenForDrops(context, drop, input, options);
   find(".link-form").addEventListener("submit", (event) => {
     event.preventDefault();

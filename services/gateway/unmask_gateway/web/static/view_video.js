@@ -56,7 +56,7 @@ export async function viewVideo(context, id) {
         const note = `${lost.title}; trying again in ${Math.ceil(againMs / 1000)} s. ${lost.action}`;
         draw({ note, onRetry: () => dispatchEvent(new Event("online")) });
       } else if (isFinal(video)) {
-        showEnd(context, video, { isNews: work !== null });
+        await showEnd(context, video, { isNews: work !== null });
       } else {
         if (work === null) begin(video.source.filename);
         if (video.status !== last.stage) since = Date.now();
@@ -69,12 +69,12 @@ export async function viewVideo(context, id) {
   }
 }
 
-function showEnd(context, video, { isNews }) {
+async function showEnd(context, video, { isNews }) {
   const { filename } = video.source;
   const erase = element("button", { type: "button", class: "danger" }, "Delete this video");
   erase.addEventListener("click", () => askToErase(context, video));
   if (video.status === "completed") {
-    showOutcome(context, video, { erase: () => askToErase(context, video) });
+    await showOutcome(context, video, { erase: () => askToErase(context, video) });
   } else if (video.status === "failed") {
     refuse(context, new Problem({ ...video.failure, status: 422, retryable: false }), { filename, more: [erase] });
   } else {
@@ -86,7 +86,8 @@ function showEnd(context, video, { isNews }) {
     });
     refuse(context, cancelled, { filename, more: [erase] });
   }
-  if (isNews) announce(`${BADGES[video.status][1]}: ${document.querySelector("main h1").textContent}`);
+  if (!isNews || context.signal.aborted) return;
+  announce(`${BADGES[video.status][1]}: ${document.querySelector("main h1").textContent}`);
 }
 
 async function cancel(context, id) {
@@ -105,7 +106,7 @@ async function cancel(context, id) {
   }
 }
 
-export async function askToErase(context, video) {
+async function askToErase(context, video) {
   const agreed = await confirm({
     title: "Delete this video?",
     text: `${video.source.filename}, its faces and its result will be erased from this server. This cannot be undone.`,
