@@ -52,7 +52,7 @@ function measurements(evaluations) {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, one.split, ...(one.note ? [element("span", { class: "muted note" }, one.note)] : [])),
+        element("th", { scope: "row" }, one.split, ...(one.note ? [element("span", { class: "muted row-note" }, one.note)] : [])),
         element("td", {}, one.people ? count(one.people) : "–"),
         element("td", {}, `${count(one.real)} / ${count(one.fake)}`),
         element("td", {}, one.auc === null ? "–" : interval(one.auc, one.auc_interval)),
@@ -79,13 +79,27 @@ function describeTraining(view, data) {
   view.querySelector(".manipulations p").textContent = data.manipulations.join(", ");
 }
 
+/** Captions for the figures that evaluations draw; others are called by their files. */
+function nameOfFigure(file) {
+  const [kind, ...rest] = file.replace(/\.\w+$/, "").split("/").at(-1).split("-");
+  const of = rest.join(" ");
+  const set = Number.isInteger(Number(of)) ? `, data set ${Number(of) + 1}` : `, ${of}`;
+  const captions = {
+    loss: "Loss while it learned",
+    accuracy: "Accuracy while it learned",
+    confusion: `What was taken for what${set}`,
+    reliability: `Probabilities against what was true${set}`,
+    robustness: `How well it stands ${of}`,
+    roc: "Forgeries found against false alarms (ROC)",
+  };
+  return captions[kind] ?? file;
+}
+
 function drawFigures(context, view, figures) {
   if (figures.length === 0) return;
   view.querySelector(".figures-card").hidden = false;
   const items = figures.map((path) => {
-    const name = decodeURIComponent(path.split("/figures/")[1])
-      .replace(/\.\w+$/, "")
-      .replaceAll(/[-_/]/g, " ");
+    const name = nameOfFigure(decodeURIComponent(path.split("/figures/")[1]));
     const image = element("img", { loading: "lazy", alt: `Diagram: ${name}`, width: 320 });
     const link = element("a", {}, image);
     addressOf(path, context.signal).then(
