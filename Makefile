@@ -14,7 +14,7 @@ SEED ?= 1
 COUNT ?= 500
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve lint format test test-browser chaos fuzz audit bench default-checkpoint
+.PHONY: install demo serve lint format test test-api test-browser chaos fuzz audit bench default-checkpoint
 .PHONY: compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
@@ -45,6 +45,11 @@ test: install
 # The web page in Debian's chromium: apt-get install chromium.
 test-browser: install
 	$(BIN)/python -m pytest -q -m browser tests/browser
+
+# Minutes of generated requests against the API's description; SEED=2 sends others.
+test-api: install
+	UNMASK_TEST_API_EXAMPLES=$(or $(EXAMPLES),300) UNMASK_TEST_API_SEED=$(or $(SEED),1) \
+	    $(BIN)/python -m pytest -q tests/contract/test_openapi_holds.py
 
 # 200 videos through a stack that keeps breaking; what breaks comes from the seed.
 CHAOS_VIDEOS ?= 200

@@ -85,17 +85,67 @@ def videos_among(keys: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield video_id, record_key(video_id) in set(own)
 
 
-def webhook_log_key(video_id: str) -> str:
-    """Key of the message about a video's end, with the attempts to deliver it."""
-    return f"{VIDEOS_PREFIX}{video_id}/webhook.json"
+BATCHES_PREFIX = "batches/"
+
+
+def batch_prefix(batch_id: str) -> str:
+    """What the keys of all that is stored about a batch begin with, but not of its videos."""
+    return f"{BATCHES_PREFIX}{batch_id}/"
+
+
+def batch_key(batch_id: str) -> str:
+    """Key of the document that says what a batch is made of, the proof that it was accepted."""
+    return f"{batch_prefix(batch_id)}batch.json"
+
+
+def batch_items_prefix(batch_id: str) -> str:
+    """What the keys of the outcomes of a batch's items begin with."""
+    return f"{batch_prefix(batch_id)}items/"
+
+
+def batch_item_key(batch_id: str, number: int) -> str:
+    """Key of what became of one item of a batch: a video, or a problem; created once."""
+    return f"{batch_items_prefix(batch_id)}{number:04d}.json"
+
+
+def batch_cancellation_key(batch_id: str) -> str:
+    """Key of the document that ends a batch at its sender's wish."""
+    return f"{batch_prefix(batch_id)}cancelled.json"
+
+
+OPEN_BATCHES_PREFIX = "open-batches/"
+
+
+def open_batch_key(batch_id: str) -> str:
+    """Key of what says that items of a batch may be without an outcome; it holds nothing."""
+    return f"{OPEN_BATCHES_PREFIX}{batch_id}"
+
+
+_BATCH_NAME = "batch-"
+
+
+def batch_webhook_name(batch_id: str) -> str:
+    """What stands for a batch where a message is due; a video's id stands for itself."""
+    return f"{_BATCH_NAME}{batch_id}"
+
+
+def batch_named_in(webhook_name: str) -> str | None:
+    """Id of the batch that such a name stands for, if any."""
+    return webhook_name.removeprefix(_BATCH_NAME) if webhook_name.startswith(_BATCH_NAME) else None
+
+
+def webhook_log_key(name: str) -> str:
+    """Key of the message about the end of a video or batch, with the attempts to deliver it."""
+    batch_id = batch_named_in(name)
+    return f"{video_prefix(name) if batch_id is None else batch_prefix(batch_id)}webhook.json"
 
 
 WEBHOOKS_PREFIX = "webhooks/"
 
 
-def webhook_key(video_id: str) -> str:
-    """Key of what says that a message is due when the video has ended; it holds nothing."""
-    return f"{WEBHOOKS_PREFIX}{video_id}"
+def webhook_key(name: str) -> str:
+    """Key of what says that a message is due when the video or batch has ended; holds nothing."""
+    return f"{WEBHOOKS_PREFIX}{name}"
 
 
 UPLOADS_PREFIX = "uploads/"

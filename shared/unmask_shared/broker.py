@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from unmask_shared.errors import BrokerUnavailable
-from unmask_shared.messages import QUEUE_OF_TASK
+from unmask_shared.messages import PRIORITIES, QUEUE_OF_TASK, lists_of
 from unmask_shared.settings import JobSettings
 
 
@@ -44,6 +44,9 @@ def make_celery(settings: JobSettings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
+            # A worker looks into the lists of its queue in this order, whenever it is free.
+            "priority_steps": list(PRIORITIES),
+            "sep": ":",
             "visibility_timeout": settings.visibility_timeout_s,
             # Look for timed-out messages every 10 s; by default every tenth look is a real one.
             "unacked_restore_throttle": 1,
@@ -84,8 +87,9 @@ def _in_broker(celery: Celery, field: str) -> set[str]:
             with channel.conn_or_acquire() as client:
                 # In this order: a message moves from its queue to those that were taken.
                 for queue in set(QUEUE_OF_TASK.values()):
-                    for message in client.lrange(queue, 0, -1):
-                        found |= _named_in(channel, json.loads(message), field)
+                    for waiting in lists_of(queue):
+                        for message in client.lrange(waiting, 0, -1):
+                            found |= _named_in(channel, json.loads(message), field)
                 for taken in client.hvals(channel.unacked_key):
                     found |= _named_in(channel, json.loads(taken)[0], field)
     except (redis.RedisError, OperationalError) as error:

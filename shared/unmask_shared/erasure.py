@@ -12,8 +12,8 @@ from unmask_shared.artifacts import record_key, video_prefix
 from unmask_shared.errors import DamagedDocument, ObjectStoreUnavailable, UnmaskError
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
-from unmask_shared.records import read_document
-from unmask_shared.videos import VideoRecord
+from unmask_shared.records import read_document, write_document
+from unmask_shared.videos import ErasedItem, VideoRecord
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,10 @@ def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
             return False
         jobs.erase(video_id)
         return True
-    idempotency = _idempotency(store, video_id)
+    record = _record(store, video_id)
+    if record and record.idempotency and record.batch:
+        # Before the record goes: an item without one counts as being accepted, and would be.
+        write_document(store, record.idempotency, ErasedItem(erased=video_id))
     # First, or a worker could write what the listing below has not seen, and never look again.
     jobs.erase(video_id)
     try:
@@ -46,8 +49,8 @@ def erase_video(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:
         jobs.forget(video_id)  # it is still there, and shall be seen
         raise
     store.delete_prefix(video_prefix(video_id))
-    if idempotency is not None:
-        store.delete_prefix(idempotency)  # it holds the record, too
+    if record and record.idempotency and not record.batch:
+        store.delete_prefix(record.idempotency)  # it holds the record, too
     log.info("video erased", extra={"video_id": video_id})
     return True
 
@@ -67,13 +70,11 @@ def discard(store: ObjectStore, video_id: str) -> None:
         )
 
 
-def _idempotency(store: ObjectStore, video_id: str) -> str | None:
-    """Object key of what binds an Idempotency-Key to a video."""
+def _record(store: ObjectStore, video_id: str) -> VideoRecord | None:
     try:
-        record = read_document(store, record_key(video_id), VideoRecord)
+        return read_document(store, record_key(video_id), VideoRecord)
     except DamagedDocument:
         return None  # whatever it says, it goes
-    return record.idempotency if record else None
 
 
 def erase_remains(store: ObjectStore, jobs: RedisJobStore, video_id: str) -> bool:

@@ -267,6 +267,23 @@ class WebhooksOff(UnmaskError):
     action = "Poll GET /videos/{video_id}, or ask the operator to set UNMASK_WEBHOOK_SECRET."
 
 
+class MalformedBatchId(InvalidRequest):
+    """A path contains something that can never be the id of a batch."""
+
+    code = "malformed_batch_id"
+    title = "This is not a batch id"
+    action = "Use the `id` that POST /batches returned."
+
+
+class BatchNotFound(UnmaskError):
+    """No batch has this id."""
+
+    code = "batch_not_found"
+    http_status = 404
+    title = "There is no such batch"
+    action = "Check the id. Batches that were deleted cannot be read again."
+
+
 class UploadNotFound(UnmaskError):
     """No direct upload has this id, or its time is over."""
 

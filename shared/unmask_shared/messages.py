@@ -23,6 +23,20 @@ QUEUE_OF_TASK = {
 }
 
 
+INTERACTIVE = 0
+"""Priority of what somebody waits for; lower numbers go first."""
+
+BATCH = 6
+"""Priority of what comes in bulk: it is taken when nothing interactive waits."""
+
+PRIORITIES = (INTERACTIVE, BATCH)
+
+
+def lists_of(queue: str) -> list[str]:
+    """Names of the Redis lists in which the messages of a queue wait, by priority."""
+    return [queue if priority == 0 else f"{queue}:{priority}" for priority in PRIORITIES]
+
+
 class StageMessage(BaseModel):
     """The payload of both stages; everything else is read from the stores."""
 

@@ -23,7 +23,13 @@ from unmask_shared.broker import queued_videos
 from unmask_shared.erasure import erase_remains, erase_video
 from unmask_shared.errors import BrokerUnavailable, DamagedDocument, DependencyUnavailable
 from unmask_shared.job_store import RedisJobStore
-from unmask_shared.messages import CLASSIFY_FACES, EXTRACT_FACES, StageMessage
+from unmask_shared.messages import (
+    BATCH,
+    CLASSIFY_FACES,
+    EXTRACT_FACES,
+    INTERACTIVE,
+    StageMessage,
+)
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import restore_view
 from unmask_shared.settings import JobSettings
@@ -46,8 +52,18 @@ _STORE_PAUSE_S = 300.0
 _REMAINS_PATIENCE_S = 600.0
 
 
+def priority_of(record: VideoRecord) -> int:
+    """Whether somebody waits for a video, or it came in bulk."""
+    return INTERACTIVE if record.batch is None else BATCH
+
+
 def enqueue(
-    celery: Celery, jobs: RedisJobStore, video_id: str, *, trace: str | None = None
+    celery: Celery,
+    jobs: RedisJobStore,
+    video_id: str,
+    *,
+    priority: int = INTERACTIVE,
+    trace: str | None = None,
 ) -> None:
     """Put a video's chain of stages into the broker.
 
@@ -57,6 +73,7 @@ def enqueue(
         celery: Takes the messages.
         jobs: The live view.
         video_id: The video.
+        priority: Of both stages.
         trace: `traceparent` of its request, in case no trace is at hand.
 
     Raises:
@@ -66,7 +83,13 @@ def enqueue(
     payload = StageMessage(video_id=video_id).model_dump()
     with about(video_id=video_id), continued(trace), span("queue", kind="producer"):
         stages = [
-            celery.signature(name, kwargs=payload, immutable=True, headers=carried_headers())
+            celery.signature(
+                name,
+                kwargs=payload,
+                immutable=True,
+                headers=carried_headers(),
+                priority=priority,
+            )
             for name in (EXTRACT_FACES, CLASSIFY_FACES)
         ]
         try:
@@ -223,7 +246,13 @@ class Sweeper:
     def _enqueue(self, record: VideoRecord, swept: list[str]) -> None:
         self._take_turn()  # a long sweep shall not lose it half-way
         log.warning("queued again: nobody was working on it", extra={"video_id": record.id})
-        enqueue(self._celery, self._jobs, record.id, trace=record.trace)
+        enqueue(
+            self._celery,
+            self._jobs,
+            record.id,
+            priority=priority_of(record),
+            trace=record.trace,
+        )
         swept.append(record.id)
 
 

@@ -146,7 +146,10 @@ class VideoRecord(_Document):
     ] = None
     idempotency: Annotated[
         str | None,
-        Field(description="Object key of what says that an Idempotency-Key stands for it."),
+        Field(
+            description="Object key of what says that an Idempotency-Key, or an item of a batch, "
+            "stands for it."
+        ),
     ] = None
     webhook_url: Annotated[
         str | None, Field(description="Where a message is sent when it has ended.")
@@ -165,6 +168,7 @@ class VideoRecord(_Document):
         str | None,
         Field(description="W3C `traceparent` of the request that brought it, if that was traced."),
     ] = None
+    batch: Annotated[str | None, Field(description="The batch that it came with.")] = None
 
 
 class Segment(_Document):
@@ -268,6 +272,12 @@ class VideoResult(_Document):
     model: ModelRef
     result: Result
     timings_ms: Timings
+
+
+class ErasedItem(_Document):
+    """What is left of an item of a batch whose video was erased, so that it does not come again."""
+
+    erased: Annotated[str, Field(description="Id of the video.")]
 
 
 class Cancellation(_Document):

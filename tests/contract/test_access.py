@@ -1,6 +1,7 @@
 """Who may do what over HTTP: a gateway that asks for keys, a real Valkey, a folder as store."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -176,6 +177,41 @@ def test_the_videos_of_others_read_as_those_that_never_were(
     # The owner lost nothing by it.
     assert ours.get(f"/videos/{video_id}").status_code == 200
     assert ours.get(f"/videos/{video_id}/faces/0/thumbnail").content == b"picture"
+
+
+@pytest.mark.parametrize("kind", ["batch", "upload"])
+def test_nothing_else_of_others_exists_either(
+    ours: httpx.Client, theirs: httpx.Client, kind: str
+) -> None:
+    made = ours.post("/batches", json={"items": [{"source_url": "http://127.0.0.1:9/"}]})
+    assert made.status_code == 202, made.text
+    own_id = made.json()["id"] if kind == "batch" else UNKNOWN_ID
+    name = f"{{{kind}_id}}"
+    description = ours.get("/openapi.json").json()
+    about = [(m, p) for m, p, _ in operations(description) if name in p]
+    assert len(about) >= 2
+    for method, path in about:
+        asked = theirs.request(method, path.replace(name, own_id))
+        unknown = theirs.request(method, path.replace(name, UNKNOWN_ID))
+        assert asked.status_code == unknown.status_code, f"{method} {path}"
+        # Uploads are off where the store is a folder; those of others: test_direct_uploads.
+        assert asked.status_code == (404 if kind == "batch" else 409)
+        assert asked.text.replace(own_id, "ID") == unknown.text.replace(UNKNOWN_ID, "ID")
+    assert ours.get(f"/batches/{made.json()['id']}").status_code == 200
+
+
+def test_a_stream_of_events_ends_with_its_key(admin: httpx.Client, gateway: GatewayProcess) -> None:
+    made = admin.post("/keys", json={"name": "desk", "scopes": ["read", "submit"]}).json()
+    with bearer(gateway, made["key"]) as client:
+        video_id = submitted_id(client)
+        with client.stream("GET", f"/videos/{video_id}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry")
+            assert admin.delete(f"/keys/{made['id']}").status_code == 204
+            revoked_at = time.monotonic()
+            rest = list(lines)  # to the end of the stream
+    assert time.monotonic() - revoked_at < 12
+    assert not any("final" in line or "erased" in line for line in rest)
 
 
 def test_the_operator_sees_all_videos(ours: httpx.Client, admin: httpx.Client) -> None:

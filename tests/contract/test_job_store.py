@@ -22,6 +22,8 @@ from unmask_shared.job_store import (
     MARK_PREPROCESSING,
     JobState,
     RedisJobStore,
+    Room,
+    Want,
     make_job_store,
 )
 from unmask_shared.settings import JobSettings
@@ -132,6 +134,65 @@ def test_an_outcome_can_be_read_back(job_store: RedisJobStore) -> None:
     state = view(job_store)
     assert (state.status, state.progress, state.result) == (Status.COMPLETED, 1.0, RESULT)
     assert job_store.active(idle_s=0) == []
+
+
+def test_what_decoding_found_is_told_while_a_view_is_open(job_store: RedisJobStore) -> None:
+    job_store.note_info(ID, RESULT.video)
+    assert job_store.get(ID) is None
+    job_store.accept(RECORD)
+    assert view(job_store).info is None
+    job_store.note_info(ID, RESULT.video)
+    assert view(job_store).info == RESULT.video
+    assert not job_store.is_final(ID)
+    job_store.cancel(ID)
+    assert job_store.is_final(ID)
+    job_store.erase(ID)
+    assert not job_store.is_final(ID)
+    job_store.note_info(ID, RESULT.video)
+    assert job_store.get(ID) is None
+
+
+# --- room ------------------------------------------------------------------------------------
+
+
+def test_of_many_that_ask_at_once_as_many_get_room_as_there_is(
+    job_store: RedisJobStore, connect: Connect, redis_url: str
+) -> None:
+    stores = [connect(redis_url) for _ in range(8)]
+    together = threading.Barrier(8)
+
+    def reserve(number: int) -> list[Want]:
+        together.wait()
+        return [
+            stores[number]
+            .rooms.reserve("a", f"{number}-{turn}", size=10, most_bytes=95, most_unfinished=0)
+            .wanting
+            for turn in range(3)
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        got = [want for wants in pool.map(reserve, range(8)) for want in wants]
+    assert got.count(Want.NOTHING) == 9
+    assert set(got) == {Want.NOTHING, Want.BYTES}
+
+
+def test_room_is_reserved_once_for_a_video_and_ends_with_it(job_store: RedisJobStore) -> None:
+    rooms = job_store.rooms
+
+    def reserve(video_id: str, size: int) -> Room:
+        return rooms.reserve("a", video_id, size=size, most_bytes=100, most_unfinished=2)
+
+    assert reserve(ID, 40).wanting is Want.NOTHING
+    assert reserve(ID, 100).wanting is Want.NOTHING  # in the place of the 40
+    assert reserve("b", 1) == Room(wanting=Want.BYTES, stored_bytes=100, unfinished=1)
+    assert rooms.reserve("other", "b", size=100, most_bytes=100, most_unfinished=1).unfinished == 0
+    job_store.accept(record_of(ID, owner="a"))  # which has one byte
+    assert reserve("b", 98) == Room(wanting=Want.NOTHING, stored_bytes=1, unfinished=1)
+    assert reserve("c", 1).wanting is Want.UNFINISHED
+    rooms.release("a", "b")
+    assert reserve("c", 1).wanting is Want.NOTHING
+    job_store.fail(ID, FAILURE)
+    assert reserve("d", 1) == Room(wanting=Want.NOTHING, stored_bytes=2, unfinished=1)
 
 
 def test_a_failure_keeps_the_progress_that_was_made(job_store: RedisJobStore) -> None:
@@ -383,6 +444,7 @@ CALLS: dict[str, Callable[[RedisJobStore], object]] = {
     "is_leased": lambda jobs: jobs.is_leased(ID),
     "count_attempt": lambda jobs: jobs.count_attempt(ID, Status.INFERRING),
     "queue_length": lambda jobs: jobs.queue_length("preprocessor"),
+    "reserve": lambda jobs: jobs.rooms.reserve("a", ID, size=1, most_bytes=1, most_unfinished=1),
     "live_workers": lambda jobs: jobs.live_workers("inference"),
     "take_turn": lambda jobs: jobs.take_turn("sweeper", "a", 1),
     "check": lambda jobs: jobs.check(),

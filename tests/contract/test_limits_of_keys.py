@@ -1,7 +1,10 @@
 """What one key may use: a gateway with small limits, a real Valkey, a folder as store."""
 
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -12,7 +15,7 @@ from real_services import ValkeyServer
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import Scope
 from unmask_shared.errors import NoVideoStream
-from unmask_shared.job_store import RedisJobStore, make_job_store
+from unmask_shared.job_store import RedisJobStore, Want, make_job_store
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure
@@ -131,6 +134,61 @@ def test_a_key_fills_its_room_and_no_more(client: httpx.Client, jobs: RedisJobSt
         jobs.fail(ids[-1], Failure.of(NoVideoStream()))
     assert_refused(submit(client), 403, "storage_quota_exceeded")
     assert client.delete(f"/videos/{ids[0]}").status_code == 204
+
+
+FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n\r\n'
+
+
+def send_together(client: httpx.Client, count: int) -> list[httpx.Response]:
+    """Send videos that all begin to arrive before one of them is whole."""
+    together = threading.Barrier(count)
+
+    def body() -> Iterator[bytes]:
+        yield (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n\r\n'
+            + VIDEO
+        )
+        together.wait(20)
+        time.sleep(0.2)
+        yield b"\r\n--x--\r\n"
+
+    def send() -> httpx.Response:
+        return client.post(
+            "/videos", content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
+
+    with ThreadPoolExecutor(count) as pool:
+        return [task.result() for task in [pool.submit(send) for _ in range(count)]]
+
+
+def test_videos_that_arrive_at_the_same_time_share_what_a_key_may_have(
+    client: httpx.Client, jobs: RedisJobStore
+) -> None:
+    answers = send_together(client, UPLOADS)
+    assert sorted(answer.status_code for answer in answers) == [202] * UNFINISHED + [429] * 3
+    codes = {answer.json()["code"] for answer in answers if answer.status_code == 429}
+    assert codes == {"too_many_unfinished_videos"}
+    # Nothing stays reserved for those that were refused.
+    for answer in answers:
+        if answer.status_code == 202:
+            jobs.fail(answer.json()["id"], Failure.of(NoVideoStream()))
+    owner = client.headers["authorization"].split("_")[1]
+    room = jobs.rooms.reserve(owner, "probe", size=1, most_bytes=0, most_unfinished=UNFINISHED)
+    assert (room.wanting, room.unfinished) == (Want.NOTHING, 0)
+
+
+def test_a_file_of_unknown_size_counts_whole_once_it_is_here(
+    client: httpx.Client, jobs: RedisJobStore
+) -> None:
+    def body() -> Iterator[bytes]:
+        yield FORM + VIDEO + bytes(6 * len(VIDEO))
+        yield b"\r\n--x--\r\n"
+
+    refused = client.post(
+        "/videos", content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert_refused(refused, 403, "storage_quota_exceeded")
+    assert submit(client).status_code == 202
 
 
 def test_room_is_free_again_after_a_deletion(client: httpx.Client, jobs: RedisJobStore) -> None:

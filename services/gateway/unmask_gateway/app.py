@@ -1,6 +1,7 @@
 """Puts the HTTP application together from its parts."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -15,9 +16,13 @@ from unmask_gateway.access.api_description import UPLOAD_REFUSALS, describe_acce
 from unmask_gateway.access.building import make_gate
 from unmask_gateway.access.gate import admit, admit_upload
 from unmask_gateway.access.key_store import KeyStore
+from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.access.settings import AccessSettings
 from unmask_gateway.access.this_machine import ThisMachineOnly
+from unmask_gateway.api_description import describe_operations, operation_id
 from unmask_gateway.background import running_in_background
+from unmask_gateway.batches.batches import Batches
+from unmask_gateway.batches.building import make_batching
 from unmask_gateway.bodies import SmallBodies, describe_bodies
 from unmask_gateway.direct_uploads import DirectUploadService
 from unmask_gateway.housekeeping import Chore, Housekeeper
@@ -41,6 +46,7 @@ from unmask_gateway.readiness import make_probes
 from unmask_gateway.reanalysis import Reanalysis
 from unmask_gateway.report import ReportMaker
 from unmask_gateway.routes.analyses import make_analyses_router
+from unmask_gateway.routes.batches import make_batches_router
 from unmask_gateway.routes.health import make_health_router
 from unmask_gateway.routes.keys import make_keys_router
 from unmask_gateway.routes.management import make_management_router
@@ -107,12 +113,16 @@ def make_app(
     registry = ModelRegistry(store)
     choice = ModelChoice(registry)
     catalogue = ModelCatalogue(registry)
+    lookup = VideoLookup(store=store, jobs=jobs)
+    quotas = Quotas(jobs, access.limits)
+    targets = WebhookTargets(store, webhook_settings)
     submissions = Submissions(
         store=store,
         jobs=jobs,
         celery=celery,
         models=choice,
-        webhooks=WebhookTargets(store, webhook_settings),
+        webhooks=targets,
+        quotas=quotas,
     )
     receiver = UploadReceiver(submissions.keep, settings)
     uploads = DirectUploadService(
@@ -121,37 +131,44 @@ def make_app(
         ttl=timedelta(hours=settings.direct_upload_ttl_h),
         part_bytes=settings.direct_upload_part_bytes,
     )
-    keys_ttl = timedelta(hours=settings.idempotency_ttl_h)
-    housekeeper = Housekeeper(
-        jobs,
-        [
-            Chore(
-                name="expired idempotency keys",
-                every_s=600,
-                work=lambda: IdempotencyKeys(store).erase_expired(keys_ttl),
-            ),
-            Chore(name="expired uploads", every_s=600, work=uploads.erase_expired),
-            Chore(
-                name="abandoned writes",
-                every_s=min(600.0, settings.abandoned_after_s),
-                work=lambda: erase_abandoned(store, timedelta(seconds=settings.abandoned_after_s)),
-            ),
-        ],
+    json_submissions = JsonSubmissions(
+        receiver=receiver,
+        submissions=submissions,
+        client=OutboundClient(source_urls, idle_timeout_s=source_urls.idle_timeout_s),
+        uploads=uploads,
+        max_bytes=settings.max_upload_bytes,
+        timeout_s=source_urls.timeout_s,
     )
-    lookup = VideoLookup(store=store, jobs=jobs)
+    batching = make_batching(
+        store=store,
+        jobs=jobs,
+        lookup=lookup,
+        webhooks=targets,
+        submissions=submissions,
+        json_submissions=json_submissions,
+    )
+    retention = timedelta(days=settings.retention_days) if settings.retention_days else None
+    housekeeper = Housekeeper(
+        jobs, _chores(store, uploads, batching.batches, settings, retention=retention)
+    )
+    webhooks = make_dispatcher(
+        store=store,
+        jobs=jobs,
+        lookup=lookup,
+        settings=webhook_settings,
+        look_at_batch=batching.view.how_it_ended,
+    )
     revisions = make_revisions(job_settings)
     answers = VideoAnswers(lookup=lookup, revisions=revisions)
-    webhooks = make_dispatcher(store=store, jobs=jobs, lookup=lookup, settings=webhook_settings)
     watcher = VideoWatcher(jobs=jobs, lookup=lookup, most=settings.max_event_streams)
     sweeper = Sweeper(
         store=store,
         jobs=jobs,
         celery=celery,
         settings=job_settings,
-        retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
+        retention=retention,
         remains_patience_s=settings.remains_patience_s,
     )
-    keys = KeyStore(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -162,7 +179,9 @@ def make_app(
             housekeeper=housekeeper,
             webhooks=webhooks,
         ):
+            working = asyncio.create_task(batching.runner.run())
             yield
+            working.cancel()
             # The server has broken off what was still arriving; the threads die with the process.
             await receiver.wait_for_cleanup()
             await revisions.close()
@@ -179,14 +198,15 @@ def make_app(
         # They would name the host that the request claims to be for.
         redirect_slashes=False,
         telemetry=telemetry(),
+        generate_unique_id_function=operation_id,
     )
     app.state.end_streams = watcher.close
-    gate = make_gate(store=store, jobs=jobs, keys=keys, settings=access, job_settings=job_settings)
-    app.state.gate = gate
+    keys = KeyStore(store)
+    app.state.gate = gate = make_gate(
+        store=store, jobs=jobs, keys=keys, settings=access, job_settings=job_settings
+    )
     install_problem_handlers(app)
-    describe_problem_schema(app)
-    describe_access(app, is_open=gate.is_open)
-    describe_bodies(app)
+    _complete_description(app, is_open=gate.is_open)
     metrics = CollectorRegistry()
     metrics.register(PipelineMetrics(jobs))
     _enclose(
@@ -201,14 +221,7 @@ def make_app(
     app.include_router(
         make_submissions_router(
             receiver=receiver,
-            json_submissions=JsonSubmissions(
-                receiver=receiver,
-                submissions=submissions,
-                client=OutboundClient(source_urls, idle_timeout_s=source_urls.idle_timeout_s),
-                uploads=uploads,
-                max_bytes=settings.max_upload_bytes,
-                timeout_s=source_urls.timeout_s,
-            ),
+            json_submissions=json_submissions,
             submissions=submissions,
             lookup=lookup,
         ),
@@ -216,10 +229,11 @@ def make_app(
         responses=document_errors(*UPLOAD_REFUSALS),
     )
     app.include_router(
-        make_uploads_router(uploads=uploads, max_bytes=settings.max_upload_bytes),
+        make_uploads_router(uploads=uploads, max_bytes=settings.max_upload_bytes, quotas=quotas),
         dependencies=[*guarded, Depends(admit_upload)],
         responses=document_errors(*UPLOAD_REFUSALS),
     )
+    app.include_router(make_batches_router(batching), dependencies=guarded)
     app.include_router(
         make_videos_router(lookup=lookup, answers=answers),
         dependencies=guarded,
@@ -238,7 +252,9 @@ def make_app(
     app.include_router(
         make_analyses_router(
             lookup=lookup,
-            reanalysis=Reanalysis(store=store, models=choice, submissions=submissions),
+            reanalysis=Reanalysis(
+                store=store, models=choice, submissions=submissions, quotas=quotas
+            ),
             submissions=submissions,
         ),
         dependencies=[*guarded, Depends(admit_upload)],
@@ -277,3 +293,36 @@ def _enclose(
         app.add_middleware(ThisMachineOnly)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
+
+
+def _complete_description(app: FastAPI, *, is_open: bool) -> None:
+    describe_problem_schema(app)
+    describe_access(app, is_open=is_open)
+    describe_bodies(app)
+    describe_operations(app)
+
+
+def _chores(
+    store: ObjectStore,
+    uploads: DirectUploadService,
+    batches: Batches,
+    settings: GatewaySettings,
+    *,
+    retention: timedelta | None,
+) -> list[Chore]:
+    keys, ttl = IdempotencyKeys(store), timedelta(hours=settings.idempotency_ttl_h)
+    works: dict[str, Callable[[], int]] = {
+        "expired idempotency keys": lambda: keys.erase_expired(ttl),
+        "expired uploads": uploads.erase_expired,
+    }
+    if retention is not None:
+        works["expired batches"] = lambda: batches.erase_older_than(retention)
+    abandoned_after = timedelta(seconds=settings.abandoned_after_s)
+    return [
+        *(Chore(name=name, every_s=600, work=work) for name, work in works.items()),
+        Chore(
+            name="abandoned writes",
+            every_s=min(600.0, settings.abandoned_after_s),
+            work=lambda: erase_abandoned(store, abandoned_after),
+        ),
+    ]

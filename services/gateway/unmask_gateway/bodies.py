@@ -16,7 +16,10 @@ from unmask_gateway.problems import add_responses, document_errors, problem_resp
 from unmask_shared.errors import UnmaskError
 
 MAX_SMALL_BODY_BYTES: Final = 64 * 1024
-"""Of everything but a form with a file."""
+"""Of everything but a form with a file, and a batch."""
+
+MAX_BATCH_BYTES: Final = 1024 * 1024
+"""Of POST /batches: as many items as it takes, each with a URL that is long."""
 
 
 class BodyTooLarge(UnmaskError):
@@ -26,8 +29,8 @@ class BodyTooLarge(UnmaskError):
     http_status = 413
     title = "The body of the request is too large"
     action = (
-        f"Send at most {MAX_SMALL_BODY_BYTES} bytes; files go to POST /videos as "
-        "multipart/form-data."
+        f"Send at most {MAX_SMALL_BODY_BYTES} bytes, or {MAX_BATCH_BYTES} to POST /batches; files "
+        "go to POST /videos as multipart/form-data."
     )
 
 
@@ -66,7 +69,7 @@ class SmallBodies:
             return
         try:
             async with asyncio.timeout(self._timeout_s):
-                body = await _read(receive)
+                body = await _read(receive, most=_most_bytes(scope))
         except TimeoutError:
             refusal: UnmaskError = BodyStalled(f"It took longer than {self._timeout_s:g} s.")
         except BodyTooLarge as error:
@@ -110,15 +113,20 @@ def _may_bring_file(scope: Scope, headers: Headers) -> bool:
     return is_submission and not is_json(headers.get("content-type"))
 
 
-async def _read(receive: Receive) -> bytes | None:
+def _most_bytes(scope: Scope) -> int:
+    is_batch = (scope["method"], scope["path"]) == ("POST", "/batches")
+    return MAX_BATCH_BYTES if is_batch else MAX_SMALL_BODY_BYTES
+
+
+async def _read(receive: Receive, *, most: int) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        if len(body) > MAX_SMALL_BODY_BYTES:
-            raise BodyTooLarge(f"Over {MAX_SMALL_BODY_BYTES} bytes came.")
+        if len(body) > most:
+            raise BodyTooLarge(f"Over {most} bytes came.")
         if not message.get("more_body", False):
             return bytes(body)
 

@@ -7,6 +7,7 @@ from unmask_shared.containers import sniff_container
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
+_WEBM: Final = "video/webm"
 _MEDIA_TYPES: Final = {
     "mp4": "video/mp4",
     "matroska": "video/x-matroska",
@@ -18,6 +19,9 @@ _MEDIA_TYPES: Final = {
     "ogg": "video/ogg",
     "gif": "image/gif",
 }
+MEDIA_TYPES: Final = (*_MEDIA_TYPES.values(), _WEBM, UNKNOWN_TYPE)
+"""All that a file from a stranger is labelled as."""
+
 # What may stand in an extended parameter as it is (RFC 8187).
 _PLAIN_IN_EXTENDED: Final = "!#$&+-.^_`|~"
 _NOT_IN_QUOTES: Final = frozenset('"\\%')
@@ -31,7 +35,7 @@ def media_type_of(head: bytes) -> str:
     """
     container = sniff_container(head)
     if container == "matroska" and b"webm" in head:
-        return "video/webm"
+        return _WEBM
     return _MEDIA_TYPES.get(container or "", UNKNOWN_TYPE)
 
 

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from anyio import to_thread
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from unmask_gateway.access.caller import Caller
 from unmask_gateway.direct_uploads import (
@@ -14,7 +14,7 @@ from unmask_gateway.direct_uploads import (
     DirectUploadService,
 )
 from unmask_gateway.forms import WEBHOOK_FIELD
-from unmask_gateway.idempotency import fingerprint_of
+from unmask_gateway.idempotency import IdempotencyKeys, fingerprint_of
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.fetching import FileFetch
 from unmask_gateway.outbound.rules import MAX_URL_LENGTH
@@ -27,8 +27,25 @@ from unmask_shared.videos import AnalysisOptions
 log = logging.getLogger(__name__)
 
 
+_ONE_FILE: Final[dict[str, Any]] = {
+    "examples": [{"source_url": "https://example.com/clips/interview.mp4", "heatmaps": True}],
+    "oneOf": [
+        {
+            "required": ["source_url"],
+            "properties": {"source_url": {"type": "string"}, "upload_id": {"type": "null"}},
+        },
+        {
+            "required": ["upload_id"],
+            "properties": {"upload_id": {"type": "string"}, "source_url": {"type": "null"}},
+        },
+    ],
+}
+
+
 class VideoSubmission(AnalysisOptions):
     """The body of a request that names a video: where it is, and what is asked for."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_FILE)
 
     source_url: Annotated[
         str | None,
@@ -88,7 +105,8 @@ class VideoSubmission(AnalysisOptions):
             InvalidRequest: It is no such document otherwise.
         """
         try:
-            return cls.model_validate_json(body)
+            # Strictly, or 0 and "no" would stand for false.
+            return cls.model_validate_json(body, strict=True)
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the body"
@@ -143,11 +161,32 @@ class JsonSubmissions:
         if wanted.upload_id is not None:
             # No header can hold a space, so no client's own key is taken for this one.
             idempotency_key = idempotency_key or f"upload {wanted.upload_id}"
+        binding = IdempotencyKeys.name(idempotency_key, caller.key_id)
+        return await self.accept(wanted, caller=caller, binding=binding)
+
+    async def accept(
+        self,
+        wanted: VideoSubmission,
+        *,
+        caller: Caller,
+        binding: str | None,
+        batch: str | None = None,
+    ) -> Accepted:
+        """Accept the video that a document names, or return the one that it brought before.
+
+        Args:
+            wanted: The document.
+            caller: Who wants it.
+            binding: Object key under which it is kept what the request stands for.
+            batch: Id of the batch that it is part of.
+
+        Raises:
+            UnmaskError: The video is refused; nothing of it is kept.
+        """
         options = wanted.options
         earlier = await to_thread.run_sync(
             self._submissions.find_earlier,
-            idempotency_key,
-            caller.key_id,
+            binding,
             fingerprint_of(wanted.origin, options, webhook_url=wanted.webhook_url),
         )
         if earlier is not None:
@@ -159,8 +198,10 @@ class JsonSubmissions:
                 content_type=file.content_type,
                 stream=pipe,
                 options=lambda: options,
-                owner=caller.key_id,
-                idempotency_key=idempotency_key,
+                caller=caller,
+                expected_bytes=file.bytes if isinstance(file, DirectUpload) else 1,
+                binding=binding,
+                batch=batch,
                 origin=wanted.origin,
                 webhook_url=lambda: wanted.webhook_url,
             )

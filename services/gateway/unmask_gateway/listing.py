@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from unmask_gateway.schemas import EXAMPLE_ID
 from unmask_shared.errors import InvalidCursor
@@ -14,6 +14,11 @@ from unmask_shared.job_store import Page, VideoSummary, Wanted
 from unmask_shared.videos import ModelRef, Status, Verdict
 
 _PLACE: Final = re.compile(r"[0-9]{18}:[0-9a-f-]{36}", re.ASCII)
+# Base64 of 55 such characters; told, and checked below, where it can be said what a cursor is.
+_CURSOR: Final = "^[0-9A-Za-z_-]{74}$"
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 _EXAMPLE_CURSOR: Final = (
     "MDAwMTc3Nzg4OTgwMDAwMDAwMDowMTg5MGE1ZC1hYzk2LTc3NGItYmNjZS1iMzAyMDk5YTgwNTc"
 )
@@ -22,6 +27,15 @@ _EXAMPLE_CURSOR: Final = (
 def _cursor_of(place: str) -> str:
     return base64.urlsafe_b64encode(place.encode()).rstrip(b"=").decode()
 
+
+def _as_rfc_3339(value: object) -> object:
+    # Pydantic alone takes numbers, which are seconds for one caller and milliseconds for another.
+    if isinstance(value, str) and not _RFC_3339.fullmatch(value):
+        raise ValueError("is no date and time as RFC 3339 has it, like 2026-05-04T09:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_rfc_3339)]
 
 PAGE_EXAMPLE: Final[dict[str, Any]] = {
     "videos": [
@@ -55,10 +69,10 @@ class VideoListQuery(BaseModel):
         Field(max_length=len(Verdict), description="Any of these; of completed videos only."),
     ] = ()
     created_after: Annotated[
-        AwareDatetime | None, Field(description="Accepted then or later; with a time zone.")
+        Moment | None, Field(description="Accepted then or later; with a time zone.")
     ] = None
     created_before: Annotated[
-        AwareDatetime | None, Field(description="Accepted before; with a time zone.")
+        Moment | None, Field(description="Accepted before; with a time zone.")
     ] = None
     filename: Annotated[
         str, Field(max_length=255, description="Part of the name; case does not matter.")
@@ -66,7 +80,11 @@ class VideoListQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100, description="Most videos of a page.")] = 20
     cursor: Annotated[
         str | None,
-        Field(max_length=128, description="`next_cursor` of the page before, as it is."),
+        Field(
+            max_length=128,
+            description="`next_cursor` of the page before, as it is.",
+            json_schema_extra={"pattern": _CURSOR},
+        ),
     ] = None
 
     @property

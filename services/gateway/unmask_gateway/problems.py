@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from unmask_gateway.access.errors import TooManyRequests
 from unmask_shared.errors import (
@@ -148,7 +149,21 @@ async def _on_http(request: Request, error: Exception) -> Response:
     detail = f"{request.method} {request.url.path} is not served."
     if error.status_code == 400:  # what the framework says of a body
         detail = f"{error.detail}."
-    return problem_response(request, kind(detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if kind is MethodNotAllowed and (methods := _methods_of(request)):
+        headers["Allow"] = ", ".join(methods)
+    return problem_response(request, kind(detail), headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All methods of a path, of which the framework names those of one route only."""
+    described: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    return sorted(
+        method.upper()
+        for template, operations in described.items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    )
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import uuid_utils
 
+from unmask_gateway.access.caller import Caller
+from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.idempotency import IdempotencyKeys, fingerprint_of
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.submissions import Submissions
@@ -20,18 +22,19 @@ class Reanalysis:
     """Makes videos of videos; safe to use from several threads."""
 
     def __init__(
-        self, *, store: ObjectStore, models: ModelChoice, submissions: Submissions
+        self, *, store: ObjectStore, models: ModelChoice, submissions: Submissions, quotas: Quotas
     ) -> None:
         self._store = store
         self._models = models
         self._submissions = submissions
+        self._quotas = quotas
 
     def begin(
         self,
         original: VideoRecord,
         options: AnalysisOptions,
         *,
-        caller: str | None,
+        caller: Caller,
         idempotency_key: str | None,
     ) -> Accepted:
         """Copy the file inside the store and accept the copy as a video of its own.
@@ -42,7 +45,7 @@ class Reanalysis:
         Args:
             original: The video whose file it is.
             options: What is asked for.
-            caller: Id of the API key that asks, which need not be the owner.
+            caller: Who asks, which need not be the owner.
             idempotency_key: What the client sent to be recognised by.
 
         Raises:
@@ -50,11 +53,14 @@ class Reanalysis:
             IdempotencyKeySpent: The video of the key was deleted.
             UnknownModel: The options choose a model that is not published.
             ModelRefused: They choose one that the workers cannot use.
+            StorageQuotaExceeded: The videos of the caller's key fill their room.
+            TooManyUnfinishedVideos: As many as the key may have are not finished.
             VideoNotFound: The original was erased meanwhile.
             ObjectStoreUnavailable: The store failed.
         """
         fingerprint = fingerprint_of(f"video:{original.id}", options)
-        earlier = self._submissions.find_earlier(idempotency_key, caller, fingerprint)
+        binding = IdempotencyKeys.name(idempotency_key, caller.key_id)
+        earlier = self._submissions.find_earlier(binding, fingerprint)
         if earlier is not None:
             return earlier
         record = VideoRecord(
@@ -66,13 +72,15 @@ class Reanalysis:
             model=self._models.pin(options),
             analysis_of=original.id,
             trace=carried(),
-            idempotency=IdempotencyKeys.name(idempotency_key, caller),
+            idempotency=binding,
         )
+        self._quotas.reserve(caller, record.id, size=original.upload.bytes)
         try:
             self._store.copy(source_key(original.id), source_key(record.id))
-        except ObjectNotFound as error:
-            raise VideoNotFound(f"The file of the video {original.id} was erased.") from error
-        except BaseException:
+        except BaseException as error:
             discard(self._store, record.id)
+            self._quotas.release(caller.key_id, record.id)
+            if isinstance(error, ObjectNotFound):
+                raise VideoNotFound(f"The file of the video {original.id} was erased.") from error
             raise
         return self._submissions.accept(record, fingerprint)

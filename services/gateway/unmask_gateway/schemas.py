@@ -25,7 +25,7 @@ from unmask_shared.videos import (
 
 EXAMPLE_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 
-_UNTIL_KNOWN = "Null until it is known."
+_UNTIL_KNOWN = "Null until it is known, from the end of preprocessing on."
 
 QUEUED_EXAMPLE: Final[dict[str, Any]] = {
     "id": EXAMPLE_ID,
@@ -175,7 +175,7 @@ class Video(BaseModel):
         """The video as its live view describes it."""
         outcome = state.result
         record, upload = state.record, state.record.upload
-        info = outcome.video if outcome else None
+        info = outcome.video if outcome else state.info
         return cls(
             id=record.id,
             status=state.status,

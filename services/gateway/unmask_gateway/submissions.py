@@ -8,6 +8,7 @@ from typing import Final
 import uuid_utils
 from celery import Celery
 
+from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.idempotency import BoundKey, IdempotencyKeys, fingerprint_of
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.uploads import Accepted, IncomingUpload
@@ -23,7 +24,7 @@ from unmask_shared.errors import (
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import write_document
-from unmask_shared.sweeper import enqueue
+from unmask_shared.sweeper import enqueue, priority_of
 from unmask_shared.tracing import carried
 from unmask_shared.videos import Upload, VideoRecord
 
@@ -43,9 +44,11 @@ class Submissions:
         celery: Celery,
         models: ModelChoice,
         webhooks: WebhookTargets,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._webhooks = webhooks
+        self._quotas = quotas
         self._models = models
         self._keys = IdempotencyKeys(store)
         self._jobs = jobs
@@ -65,10 +68,12 @@ class Submissions:
             ModelRefused: It chooses one that the workers cannot use.
             WebhooksOff: It wants its outcome sent, which this installation does not do.
             SourceUrlRefused: It wants it sent where this installation does not send to.
+            StorageQuotaExceeded: The videos of its key fill their room.
+            TooManyUnfinishedVideos: As many as its key may have are not finished.
             ObjectStoreUnavailable: The store failed.
             UnmaskError: The upload broke off, with the error it was aborted with.
         """
-        key = IdempotencyKeys.name(upload.idempotency_key, upload.owner)
+        key = upload.binding
         bound = self._keys.find(key) if key else None
         if bound:
             upload.stream.read_to_end()
@@ -77,10 +82,12 @@ class Submissions:
         self._models.pin(upload.options())
         self._webhooks.check(upload.webhook_url())
         video_id = str(uuid_utils.uuid7())
+        self._quotas.reserve(upload.caller, video_id, size=upload.expected_bytes)
         try:
             self._store.put_stream(
                 source_key(video_id), upload.stream, content_type=upload.content_type
             )
+            self._quotas.reserve(upload.caller, video_id, size=upload.stream.bytes_read)
             record = VideoRecord(
                 id=video_id,
                 created_at=datetime.now(UTC),
@@ -92,15 +99,16 @@ class Submissions:
                     sha256=upload.stream.sha256,
                 ),
                 options=upload.options(),
-                owner=upload.owner,
+                owner=upload.caller.key_id,
                 idempotency=key,
                 webhook_url=upload.webhook_url(),
                 trace=carried(),
+                batch=upload.batch,
             )
             self._webhooks.check(record.webhook_url)
             upload.stream.raise_if_aborted()
         except BaseException:
-            discard(self._store, video_id)
+            self._give_up(upload.caller.key_id, video_id)
             raise
         return self.accept(record, _fingerprint(upload))
 
@@ -121,24 +129,29 @@ class Submissions:
         key = record.idempotency
         bound = self._keys.bind(key, fingerprint, record) if key else None
         if bound:  # by the same request, which came twice and was faster the other time
-            discard(self._store, record.id)
+            self._give_up(record.owner, record.id)
             return self._replay(bound, fingerprint)
         self._accept(record)
         return Accepted(record=record)
 
-    def find_earlier(
-        self, idempotency_key: str | None, owner: str | None, fingerprint: str
-    ) -> Accepted | None:
+    def find_earlier(self, binding: str | None, fingerprint: str) -> Accepted | None:
         """Return the video that the same request brought before, if its key came before.
+
+        Args:
+            binding: Object key of what the request stands for.
+            fingerprint: What tells the request from others.
 
         Raises:
             IdempotencyKeyReused: The key came with something else.
             IdempotencyKeySpent: The video of the key was deleted.
             ObjectStoreUnavailable: The store failed.
         """
-        key = IdempotencyKeys.name(idempotency_key, owner)
-        bound = self._keys.find(key) if key else None
+        bound = self._keys.find(binding) if binding else None
         return self._replay(bound, fingerprint) if bound else None
+
+    def _give_up(self, owner: str | None, video_id: str) -> None:
+        discard(self._store, video_id)
+        self._quotas.release(owner, video_id)
 
     def _accept(self, record: VideoRecord) -> None:
         try:
@@ -189,7 +202,13 @@ class Submissions:
 
     def _announce(self, record: VideoRecord) -> None:
         self._jobs.accept(record)
-        enqueue(self._celery, self._jobs, record.id, trace=record.trace)
+        enqueue(
+            self._celery,
+            self._jobs,
+            record.id,
+            priority=priority_of(record),
+            trace=record.trace,
+        )
 
 
 def _fingerprint(upload: IncomingUpload) -> str:

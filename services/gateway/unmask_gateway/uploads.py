@@ -9,7 +9,9 @@ from functools import partial
 
 from starlette.requests import ClientDisconnect
 
+from unmask_gateway.access.caller import EVERYBODY, Caller
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm
+from unmask_gateway.idempotency import IdempotencyKeys
 from unmask_gateway.pipe import LEAST_CAPACITY_BYTES, ReaderGoneError, UploadPipe
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.threads import run_in_thread
@@ -43,8 +45,11 @@ class IncomingUpload:
         content_type: Media type that the client gave.
         stream: The file's bytes; reading raises when the upload breaks off.
         options: Tells what is asked for, once the stream was read to its end.
-        owner: Id of the API key that it came with.
-        idempotency_key: What the client calls its request, so that it may repeat it.
+        caller: Who sends it.
+        expected_bytes: Its size, as far as that is known; 1 when it is not.
+        binding: Object key of the document that keeps what the request stands for, so that it may
+            be repeated.
+        batch: The batch that it is part of.
         origin: Where the file comes from, if the request names that instead of holding it.
         webhook_url: Tells where the outcome is to be sent, once the stream was read to its end.
     """
@@ -53,8 +58,10 @@ class IncomingUpload:
     content_type: str
     stream: UploadPipe
     options: Callable[[], AnalysisOptions]
-    owner: str | None
-    idempotency_key: str | None = None
+    caller: Caller = EVERYBODY
+    expected_bytes: int = 1
+    binding: str | None = None
+    batch: str | None = None
     origin: str | None = None
     webhook_url: Callable[[], str | None] = lambda: None
 
@@ -98,7 +105,7 @@ class UploadReceiver:
         *,
         content_type: str | None,
         content_length: int | None,
-        owner: str | None = None,
+        caller: Caller = EVERYBODY,
         idempotency_key: str | None = None,
     ) -> Accepted:
         """Receive one request body and keep the file in it.
@@ -107,7 +114,7 @@ class UploadReceiver:
             body: The body in pieces.
             content_type: The request's `Content-Type`.
             content_length: Length of the body, if the client told it.
-            owner: Id of the API key that it comes with.
+            caller: Who sends it.
             idempotency_key: What the client calls its request.
 
         Returns:
@@ -130,10 +137,11 @@ class UploadReceiver:
                 stream=pipe,
                 options=form.options.chosen,
                 webhook_url=lambda: form.webhook_url,
-                owner=owner,
-                idempotency_key=idempotency_key,
+                caller=caller,
+                expected_bytes=content_length or 1,
+                binding=IdempotencyKeys.name(idempotency_key, caller.key_id),
             ),
-            owner=owner,
+            owner=caller.key_id,
         )
 
     async def receive_file(

@@ -16,6 +16,7 @@ from unmask_shared.artifacts import (
 )
 from unmask_shared.errors import ObjectNotFound, ScratchUnavailable
 from unmask_shared.job_store import MARK_PREPROCESSED, MARK_PREPROCESSING, RedisJobStore
+from unmask_shared.leases import unless_redis_is_away
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.settings import JobSettings
@@ -73,6 +74,7 @@ class FaceExtraction:
             landmark_overlays: Whether callers get landmark overlays who ask for them.
         """
         self._store = store
+        self._jobs = jobs
         self._vision = vision
         self._faces = faces
         self._landmark_overlays = landmark_overlays
@@ -113,6 +115,8 @@ class FaceExtraction:
         with span("store crops"):
             manifest = self._store_faces(video_id, faces)
         write_document(self._store, faces_key(video_id), manifest)
+        with unless_redis_is_away("what is known of a video is not told", {"video_id": video_id}):
+            self._jobs.note_info(video_id, manifest.video)
 
     def _fetch(self, video_id: str, path: Path) -> None:
         try:

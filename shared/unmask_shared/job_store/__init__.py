@@ -7,13 +7,13 @@ from unmask_shared.job_store.catalogue import (
     SCAN_BUDGET,
     Page,
     Position,
-    Usage,
     VideoSummary,
     Wanted,
 )
 from unmask_shared.job_store.counts import BUCKETS_S, Totals
 from unmask_shared.job_store.gpus import GpuUse
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
+from unmask_shared.job_store.room import Room, Want
 from unmask_shared.job_store.state import (
     MARK_ACCEPTED,
     MARK_INFERRING,
@@ -36,9 +36,10 @@ __all__ = [
     "Page",
     "Position",
     "RedisJobStore",
+    "Room",
     "Totals",
-    "Usage",
     "VideoSummary",
+    "Want",
     "Wanted",
     "make_job_store",
     "timings_of",

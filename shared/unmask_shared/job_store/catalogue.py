@@ -12,7 +12,6 @@ from typing import Final, cast
 
 import redis
 
-from unmask_shared.job_store import scripts
 from unmask_shared.job_store.connection import Keys, translated
 from unmask_shared.videos import ModelRef, Status, Verdict, VideoRecord, VideoResult
 
@@ -103,19 +102,6 @@ class Page:
     next_place: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What the videos of an owner are together.
-
-    Attributes:
-        stored_bytes: Size of their files, as they were sent.
-        unfinished: How many wait or are worked on.
-    """
-
-    stored_bytes: int
-    unfinished: int
-
-
 class Catalogue:
     """Reads lists of videos.
 
@@ -125,7 +111,6 @@ class Catalogue:
     def __init__(self, client: "redis.Redis", keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._usage = client.register_script(scripts.USAGE)
 
     def page(
         self, wanted: Wanted, *, limit: int, after: str | None = None, owner: str | None = None
@@ -175,15 +160,6 @@ class Catalogue:
             for owner in lists:
                 pipe.zscore(self._keys.catalogue(owner), place_of(record))
             return None not in pipe.execute()
-
-    def usage(self, owner: str) -> Usage:
-        """Add up the videos of an owner; costs about 1 ms for each 1000 of them."""
-        final = [status for status in Status if status.is_final]
-        with translated():
-            stored_bytes, unfinished = self._usage(
-                keys=[self._keys.catalogue(owner)], args=[self._keys.summary(""), *final]
-            )
-        return Usage(stored_bytes=stored_bytes, unfinished=unfinished)
 
     def oldest(self, *, created_before: datetime, limit: int) -> list[str]:
         """Ids of the oldest videos that were accepted before this moment."""

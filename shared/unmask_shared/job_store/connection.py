@@ -30,6 +30,10 @@ class Keys:
         """The places of all videos, or of those of one owner, oldest first."""
         return f"{self.namespace}:catalogue" + (f":{owner}" if owner else "")
 
+    def reserved(self, owner: str) -> str:
+        """Room that an owner's videos on their way will take, a hash."""
+        return f"{self.catalogue(owner)}:reserved"
+
     def lease(self, video_id: str) -> str:
         """Who works on a video."""
         return f"{self.namespace}:lease:{video_id}"

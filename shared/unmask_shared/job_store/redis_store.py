@@ -9,6 +9,7 @@ from typing import cast
 
 import redis
 
+from unmask_shared.artifacts import VideoInfo
 from unmask_shared.job_store import scripts
 from unmask_shared.job_store.catalogue import (
     Catalogue,
@@ -19,7 +20,9 @@ from unmask_shared.job_store.catalogue import (
 from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
 from unmask_shared.job_store.counts import Counts
 from unmask_shared.job_store.gpus import Gpus
+from unmask_shared.job_store.room import Rooms
 from unmask_shared.job_store.state import JobState
+from unmask_shared.messages import lists_of
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure, Status, VideoRecord, VideoResult
 
@@ -43,6 +46,7 @@ class RedisJobStore:
         catalogue: Lists the videos.
         counts: What has happened so far.
         gpus: What GPUs are used for.
+        rooms: What the videos of owners take.
 
     Every method raises `JobStoreUnavailable` when the server does not answer.
     """
@@ -53,9 +57,11 @@ class RedisJobStore:
         self.catalogue = Catalogue(client, self._keys)
         self.counts = Counts(client, self._keys)
         self.gpus = Gpus(client, self._keys)
+        self.rooms = Rooms(client, self._keys)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)
         self._erase = client.register_script(scripts.ERASE)
+        self._note = client.register_script(scripts.NOTE)
         self._set_waiting = client.register_script(scripts.SET_WAITING)
         self._acquire = client.register_script(scripts.ACQUIRE)
         self._release = client.register_script(scripts.RELEASE)
@@ -124,6 +130,14 @@ class RedisJobStore:
             raise ValueError(f"not a step of a video: {status}, progress {progress}")
         return self._move(video_id, status, progress, mark=mark)
 
+    def note_info(self, video_id: str, info: VideoInfo) -> None:
+        """Tell what decoding found out, before there is a result; nothing happens to closed views.
+
+        When Redis loses it, nobody is told before the result.
+        """
+        with translated():
+            self._note(keys=[self._keys.view(video_id)], args=["info", info.model_dump_json()])
+
     def complete(self, video_id: str, result: VideoResult) -> bool:
         """Close the view with a result; False when it is closed already."""
         return self._move(
@@ -141,6 +155,12 @@ class RedisJobStore:
     def cancel(self, video_id: str) -> bool:
         """Close the view at the sender's wish; False when it is closed already."""
         return self._move(video_id, Status.CANCELLED, 0.0)
+
+    def is_final(self, video_id: str) -> bool:
+        """Whether Redis knows the outcome of the video, which never changes."""
+        with translated():
+            rank = self._redis.hget(self._keys.view(video_id), "rank")
+        return rank is not None and int(cast("str", rank)) == _FINAL_RANK
 
     def is_closed(self, video_id: str) -> bool:
         """Whether nothing is left to do: the video has an outcome, or was erased."""
@@ -204,7 +224,10 @@ class RedisJobStore:
     def queue_length(self, queue: str) -> int:
         """Number of messages that no worker has taken yet."""
         with translated():
-            return self._redis.llen(queue)
+            pipe = self._redis.pipeline(transaction=False)
+            for waiting in lists_of(queue):
+                pipe.llen(waiting)
+            return sum(cast("list[int]", pipe.execute()))
 
     # --- workers -----------------------------------------------------------------------------
 
@@ -238,6 +261,11 @@ class RedisJobStore:
             return bool(
                 self._acquire(keys=[self._keys.turn(name)], args=[owner, milliseconds(ttl_s)])
             )
+
+    def end_turn(self, name: str, owner: str) -> None:
+        """Let others have a role at once; nothing happens to one's that was lost."""
+        with translated():
+            self._release(keys=[self._keys.turn(name)], args=[owner])
 
     def note_done(self, chore: str, ttl_s: float | None = None) -> None:
         """Note that a chore was done and need not be done again for so long, or ever."""

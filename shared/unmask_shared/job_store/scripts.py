@@ -14,9 +14,10 @@ local function now()
 end
 """
 
-# Fills in what only the record tells, and begins the view if nobody has.
-# KEYS: view, active, summary, then the catalogues that list it. ARGV: id, record, time of
-# acceptance, place in the catalogues, then pairs of fields of the summary.
+# Fills in what only the record tells, and begins the view if nobody has. From then on the video
+# counts itself, so what was reserved for it is free.
+# KEYS: view, active, summary, the catalogue, then that of its owner, if any. ARGV: id, record, time
+# of acceptance, place in the catalogues, then pairs of fields of the summary.
 ACCEPT: Final = f"""{_NOW}
 if redis.call('HGET', KEYS[1], 'rank') == '4' then return end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'at:accepted', ARGV[3])
@@ -31,6 +32,7 @@ if redis.call('HEXISTS', KEYS[3], 'status') == 0 then
   redis.call('HSET', KEYS[3], 'status', at[1], 'progress', at[2])
 end
 for i = 4, #KEYS do redis.call('ZADD', KEYS[i], 0, ARGV[4]) end
+if KEYS[5] then redis.call('HDEL', KEYS[5] .. ':reserved', ARGV[1]) end
 """
 
 # Moves a view forward: neither its status nor its progress ever goes back, and a final view never
@@ -61,18 +63,38 @@ end
 return 1
 """
 
-# Adds up what the videos of an owner are. KEYS: catalogue of the owner. ARGV: what the keys of
-# summaries begin with, then the final statuses. Returns bytes, number of unfinished videos.
-USAGE: Final = """
-local final = {}
-for i = 2, #ARGV do final[ARGV[i]] = true end
+# Adds up what the videos of an owner are, with those that are on their way, and reserves room for
+# one more if there is enough; what was reserved for the same video before does not count.
+# KEYS: catalogue of the owner, reservations (id -> `BYTES:END`). ARGV: what the keys of summaries
+# begin with, id, bytes, seconds that a reservation lasts, most bytes, most unfinished videos (0 for
+# any number), then the final statuses. Returns 0 if there is room, 1 for want of bytes, 2 for too
+# many unfinished videos; bytes and number of unfinished videos of before.
+RESERVE: Final = f"""{_NOW}
+local final = {{}}
+for i = 7, #ARGV do final[ARGV[i]] = true end
 local bytes, unfinished = 0, 0
 for _, place in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local video = redis.call('HMGET', ARGV[1] .. string.match(place, ':(.*)'), 'bytes', 'status')
   bytes = bytes + tonumber(video[1] or '0')
   if video[2] and not final[video[2]] then unfinished = unfinished + 1 end
 end
-return {bytes, unfinished}
+local time = tonumber(now())
+local reserved = redis.call('HGETALL', KEYS[2])
+for i = 1, #reserved, 2 do
+  local size, ends = string.match(reserved[i + 1], '(.*):(.*)')
+  if tonumber(ends) < time then
+    redis.call('HDEL', KEYS[2], reserved[i])
+  elseif reserved[i] ~= ARGV[2] then
+    bytes, unfinished = bytes + tonumber(size), unfinished + 1
+  end
+end
+if ARGV[5] ~= '0' and bytes + tonumber(ARGV[3]) > tonumber(ARGV[5]) then
+  return {{1, bytes, unfinished}}
+end
+if ARGV[6] ~= '0' and unfinished >= tonumber(ARGV[6]) then return {{2, bytes, unfinished}} end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ':' .. (time + tonumber(ARGV[4])))
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return {{0, bytes, unfinished}}
 """
 
 # Drops a video; notes that it was erased for as long as a worker may still be at it, or nothing.
@@ -89,6 +111,12 @@ if ARGV[2] ~= '0' then
   redis.call('HSET', KEYS[1], 'rank', '4')
   redis.call('EXPIRE', KEYS[1], ARGV[2])
 end
+"""
+
+# Notes something on a view that is open. KEYS: view. ARGV: field, value.
+NOTE: Final = """
+local rank = redis.call('HGET', KEYS[1], 'rank')
+if rank and tonumber(rank) < 3 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 """
 
 # Notes whether a message is under way; nothing to note on a view that is closed or unknown.

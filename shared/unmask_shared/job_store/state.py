@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unmask_shared.artifacts import VideoInfo
 from unmask_shared.videos import Failure, Status, Timings, VideoRecord, VideoResult
 
 MARK_ACCEPTED = "accepted"
@@ -26,6 +27,8 @@ class JobState(BaseModel):
     """Unix times at which things happened, by the names of the `MARK_` constants."""
     waiting: bool
     """Whether a message for the next stage lies in the broker."""
+    info: VideoInfo | None = None
+    """What decoding found out, where that is known before the result."""
     result: VideoResult | None = None
     failure: Failure | None = None
 
@@ -34,7 +37,7 @@ class JobState(BaseModel):
         """Read the hash in Redis; None where nobody has told the record of the video yet."""
         if "record" not in view:
             return None
-        result, failure = view.get("result"), view.get("failure")
+        info, result, failure = (view.get(name) for name in ("info", "result", "failure"))
         return cls(
             record=VideoRecord.model_validate_json(view["record"]),
             status=Status(view["status"]),
@@ -45,6 +48,7 @@ class JobState(BaseModel):
                 if name.startswith("at:")
             },
             waiting=view.get("waiting") == "1",
+            info=None if info is None else VideoInfo.model_validate_json(info),
             result=None if result is None else VideoResult.model_validate_json(result),
             failure=None if failure is None else Failure.model_validate_json(failure),
         )

@@ -3,7 +3,6 @@
 from unmask_gateway.access.gate import Gate
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.owners import VideoOwners
-from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.access.rate_limits import RateLimits
 from unmask_gateway.access.settings import AccessSettings
 from unmask_shared.job_store import RedisJobStore
@@ -33,5 +32,4 @@ def make_gate(
         keys=keys,
         owners=VideoOwners(store=store, jobs=jobs),
         rates=RateLimits(job_settings.redis_url.get_secret_value(), settings.limits),
-        quotas=Quotas(jobs, settings.limits),
     )

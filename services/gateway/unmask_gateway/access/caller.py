@@ -26,6 +26,11 @@ class Caller:
         """Whether the videos of all owners are shown."""
         return self.key_id is None or Scope.ADMIN in self.scopes
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether rate limits and quotas are held against the caller."""
+        return self.key_id is not None and Scope.ADMIN not in self.scopes
+
     def may(self, scope: Scope) -> bool:
         """Whether the caller may do what this scope allows."""
         return scope in self.scopes or Scope.ADMIN in self.scopes

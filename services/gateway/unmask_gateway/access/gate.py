@@ -6,6 +6,7 @@ needs the scope `read`, everything else `submit`; what needs `admin` asks for an
 """
 
 import hmac
+import logging
 from typing import Annotated, Final
 
 from anyio import to_thread
@@ -17,10 +18,11 @@ from unmask_gateway.access.errors import AccessIsOpen, ApiKeyRequired, InvalidAp
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import PresentedKey, Scope, sha256_of
 from unmask_gateway.access.owners import VideoOwners
-from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.access.rate_limits import Counted, LimitState, RateLimits
 from unmask_gateway.access.settings import AccessSettings
-from unmask_gateway.request_headers import content_length
+from unmask_shared.errors import ObjectStoreUnavailable
+
+log = logging.getLogger(__name__)
 
 SECURITY_SCHEME: Final = "api_key"
 # A name that no stored key can have: theirs are hexadecimal.
@@ -44,7 +46,6 @@ class Gate:
         keys: KeyStore,
         owners: VideoOwners,
         rates: RateLimits,
-        quotas: Quotas,
     ) -> None:
         """Prepare to let callers in.
 
@@ -53,7 +54,6 @@ class Gate:
             keys: The others.
             owners: Whose the videos are.
             rates: How often keys may be used.
-            quotas: How much they may have here.
         """
         self.is_open = settings.policy.access == "open"
         self.has_open_metrics = self.is_open or settings.policy.open_metrics
@@ -62,7 +62,6 @@ class Gate:
         self._keys = keys
         self._owners = owners
         self._rates = rates
-        self._quotas = quotas
 
     def admit(
         self, key: str | None, *, needs: Scope, video_id: str | None, limits: list[LimitState]
@@ -92,28 +91,31 @@ class Gate:
             self._owners.check(caller, video_id)
         return caller
 
-    def admit_upload(
-        self, caller: Caller, *, content_length: int, limits: list[LimitState]
-    ) -> None:
+    def still_admits(self, caller: Caller) -> bool:
+        """Whether a caller who was admitted before would be again; True while nobody can tell."""
+        if self.is_open or caller.key_id in {None, ADMIN_KEY_ID}:
+            return True
+        try:
+            key = self._keys.find(caller.key_id or "")
+        except ObjectStoreUnavailable as error:
+            log.warning("a revoked key may go on for now: %s", error.detail)
+            return True
+        return key is not None and key.revoked_at is None
+
+    def admit_upload(self, caller: Caller, *, limits: list[LimitState]) -> None:
         """Return if the caller may send something in now.
 
         Args:
             caller: Who sends it.
-            content_length: Bytes of the request's body; 1 when that is not known.
             limits: Gets where the key stands with its limits, also when this raises.
 
         Raises:
             TooManyRequests: The key sent too much in the last minute.
-            TooManyUnfinishedVideos: As many as it may have are not finished.
-            StorageQuotaExceeded: Its videos fill its room.
         """
-        if caller.key_id is None or caller.may(Scope.ADMIN):
-            return
         self._count(caller, Counted.UPLOADS, limits)
-        self._quotas.check(caller.key_id, more_bytes=content_length)
 
     def _count(self, caller: Caller, counted: Counted, limits: list[LimitState]) -> None:
-        if caller.key_id is None or caller.may(Scope.ADMIN):
+        if caller.key_id is None or not caller.is_limited:
             return
         if state := self._rates.hit(caller.key_id, counted):
             limits.append(state)
@@ -182,14 +184,7 @@ async def admit_upload(request: Request, caller: CurrentCaller) -> None:
     gate: Gate = request.app.state.gate
     if gate.is_open or request.method != "POST":
         return
-    length = content_length(request)
-    await to_thread.run_sync(
-        lambda: gate.admit_upload(
-            caller,
-            content_length=1 if length is None else length,
-            limits=request.state.limits,
-        )
-    )
+    await to_thread.run_sync(lambda: gate.admit_upload(caller, limits=request.state.limits))
 
 
 def _need_admin(caller: CurrentCaller) -> Caller:

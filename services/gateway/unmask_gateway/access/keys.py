@@ -50,6 +50,7 @@ KeyScopes = Annotated[
         description="`submit` sends, cancels and deletes videos; `read` sees them; `metrics` reads "
         "/metrics; `admin` does everything, also with the videos of others.",
         examples=[["read", "submit"]],
+        json_schema_extra={"uniqueItems": False},  # one that is named twice counts once
     ),
 ]
 

@@ -54,9 +54,9 @@ class NewAnalysis(BaseModel):
         ),
     ] = None
     face_mode: Annotated[FaceMode | None, Field(description=_AS_BEFORE)] = None
-    keep_faceless_frames: Annotated[bool | None, Field(description=_AS_BEFORE)] = None
-    landmark_overlays: Annotated[bool | None, Field(description=_AS_BEFORE)] = None
-    heatmaps: Annotated[bool | None, Field(description=_AS_BEFORE)] = None
+    keep_faceless_frames: Annotated[bool | None, Field(strict=True, description=_AS_BEFORE)] = None
+    landmark_overlays: Annotated[bool | None, Field(strict=True, description=_AS_BEFORE)] = None
+    heatmaps: Annotated[bool | None, Field(strict=True, description=_AS_BEFORE)] = None
 
     def options(self, before: AnalysisOptions) -> AnalysisOptions:
         """All options of the new analysis, with those of the one before."""
@@ -111,7 +111,7 @@ def make_analyses_router(
             return reanalysis.begin(
                 original,
                 wanted.options(original.options),
-                caller=caller.key_id,
+                caller=caller,
                 idempotency_key=idempotency_key,
             )
 

@@ -8,7 +8,7 @@ from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.problems import document_errors
 from unmask_gateway.routes.parameters import VideoId
 from unmask_gateway.schemas import CANCELLED_EXAMPLE, Video
-from unmask_shared.cancellation import cancel_video
+from unmask_shared import cancellation
 from unmask_shared.erasure import erase_video
 from unmask_shared.errors import (
     JobStoreUnavailable,
@@ -44,14 +44,14 @@ def make_endings_router(
             **document_errors(VideoAlreadyEnded, *_ERRORS),
         },
     )
-    def cancel(video_id: VideoId, response: Response) -> Video:
+    def cancel_video(video_id: VideoId, response: Response) -> Video:
         """End a video without a result; the file stays until the video is erased.
 
         A worker at it stops at its next sign of progress: while faces are searched that is a matter
         of frames, while they are judged of clips. A video that is cancelled already is
         answered in the same way.
         """
-        cancel_video(store, jobs, video_id)
+        cancellation.cancel_video(store, jobs, video_id)
         response.headers["Cache-Control"] = "no-store"
         return Video.of(lookup.find(video_id))
 
@@ -62,7 +62,7 @@ def make_endings_router(
         response_description="Nothing of the video is left.",
         responses=document_errors(*_ERRORS),
     )
-    def erase(video_id: VideoId) -> None:
+    def delete_video(video_id: VideoId) -> None:
         """Erase the file, its faces, its result and whatever else there is, at any stage.
 
         A worker at it stops, and what it writes until then is erased too. An answer with status 503

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from unmask_gateway.problems import document_errors
 from unmask_gateway.readiness import Probe, Readiness, check_readiness
@@ -12,6 +12,8 @@ from unmask_shared.errors import UnmaskError
 
 class Health(BaseModel):
     """The process answers."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"example": {"status": "alive"}})
 
     status: str = "alive"
 

@@ -10,6 +10,7 @@ from unmask_gateway.access.errors import AccessIsOpen, ApiKeyNotFound, Malformed
 from unmask_gateway.access.gate import NamedAdminCaller
 from unmask_gateway.access.key_store import CACHE_S, KeyStore
 from unmask_gateway.access.keys import (
+    KEY_ID_PATTERN,
     ApiKey,
     KeyName,
     KeyScopes,
@@ -82,12 +83,19 @@ class CreatedKey(KeyInfo):
 class KeyList(BaseModel):
     """All keys."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"example": {"keys": [_EXAMPLE]}})
 
     keys: list[KeyInfo]
 
 
-KeyId = Annotated[str, Path(description="`id` of a key, not the key.", examples=[_EXAMPLE["id"]])]
+KeyId = Annotated[
+    str,
+    Path(
+        description="`id` of a key, not the key.",
+        examples=[_EXAMPLE["id"]],
+        json_schema_extra={"pattern": KEY_ID_PATTERN},
+    ),
+]
 
 
 def make_keys_router(keys: KeyStore) -> APIRouter:

@@ -41,11 +41,24 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 # What was published never changes.
 _UNCHANGING: Final = {"Cache-Control": "private, max-age=86400, immutable"}
 
+_NAME: Final = "^[a-z0-9][a-z0-9._-]{0,127}$"
+_VERSION: Final = "^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$"
+
 ModelName = Annotated[
-    str, Path(description="Name of a model.", max_length=128, examples=["resnet-lstm"])
+    str,
+    Path(
+        description="Name of a model.",
+        examples=["resnet-lstm"],
+        json_schema_extra={"pattern": _NAME},
+    ),
 ]
 ModelVersion = Annotated[
-    str, Path(description="Version of a checkpoint.", max_length=128, examples=["0.2.0"])
+    str,
+    Path(
+        description="Version of a checkpoint.",
+        examples=["0.2.0"],
+        json_schema_extra={"pattern": _VERSION},
+    ),
 ]
 
 Judges = Annotated[
@@ -62,13 +75,14 @@ class NewActivation(BaseModel):
         json_schema_extra={"example": {"name": "resnet-lstm", "version": "0.3.0"}},
     )
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$")]
-    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$")]
+    name: Annotated[str, Field(pattern=_NAME)]
+    version: Annotated[str, Field(pattern=_VERSION)]
     despite_refusal: Annotated[
         bool,
         Field(
+            strict=True,
             description="Let the workers try again what they have refused, for the operator who "
-            "has put the cause right."
+            "has put the cause right.",
         ),
     ] = False
 
@@ -121,7 +135,7 @@ def make_models_router(
             UnknownModel, ModelRefused, InvalidRequest, ObjectStoreUnavailable, UnmaskError
         ),
     )
-    def activate(
+    def activate_model(
         caller: AdminCaller, new: Annotated[NewActivation, Body()], response: Response
     ) -> ActiveVersion:
         """Let a published version judge the videos that are sent from now on.

@@ -4,18 +4,24 @@ import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Path
+from pydantic import JsonValue
 
 from unmask_gateway.schemas import EXAMPLE_ID
 from unmask_shared.errors import MalformedVideoId
 
-_UUID7: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
-)
+UUID7: Final = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+# Told, and checked below, where what is wrong with it can be said.
+_TOLD: Final[dict[str, JsonValue]] = {"pattern": f"^{UUID7}$"}
 
 
 async def parse_video_id(
     video_id: Annotated[
-        str, Path(description="The id that POST /videos returned.", examples=[EXAMPLE_ID])
+        str,
+        Path(
+            description="The id that POST /videos returned.",
+            examples=[EXAMPLE_ID],
+            json_schema_extra=_TOLD,
+        ),
     ],
 ) -> str:
     """Refuse what can never be the id of a video.
@@ -23,15 +29,16 @@ async def parse_video_id(
     Raises:
         MalformedVideoId: It is not a UUIDv7 in its canonical form.
     """
-    if not _UUID7.fullmatch(video_id):
+    if not re.fullmatch(UUID7, video_id, re.ASCII):
         raise MalformedVideoId(f"{video_id[:64]!r} is not a UUID of version 7 in lower case.")
     return video_id
 
 
 VideoId = Annotated[str, Depends(parse_video_id)]
-TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.")]
+TrackId = Annotated[int, Path(ge=0, le=9999, description="`track_id` of the face.", examples=[0])]
 HeatmapNumber = Annotated[
-    int, Path(ge=0, le=99, description="Position among the heatmaps of the face.")
+    int,
+    Path(ge=0, le=99, description="Position among the heatmaps of the face.", examples=[0]),
 ]
 IdempotencyKey = Annotated[
     str | None,

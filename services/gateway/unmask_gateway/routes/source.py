@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from unmask_gateway.byte_ranges import ByteRange, is_known, wanted_range
-from unmask_gateway.downloads import UNKNOWN_TYPE, attachment, media_type_of
+from unmask_gateway.downloads import MEDIA_TYPES, attachment, media_type_of
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.problems import document_errors, problem_response
 from unmask_gateway.routes.parameters import VideoId
@@ -36,8 +36,7 @@ _CONTENT_RANGE: Final = {
     "Content-Range": {"schema": {"type": "string"}, "example": "bytes 0-1023/1843200"}
 }
 _BYTES: Final = {
-    media_type: {"schema": {"type": "string", "format": "binary"}}
-    for media_type in ("video/mp4", "video/webm", UNKNOWN_TYPE)
+    media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES
 }
 _NO_BODY: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The client has the file already.", "headers": _HEADERS}

@@ -64,6 +64,7 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                         **describe_webhook_field(),
                     },
                 },
+                "example": {FILE_FIELD: "(the bytes of the file)", "heatmaps": True},
                 "encoding": {FILE_FIELD: {"contentType": "video/*"}},
             },
             "application/json": describe_json_body(),
@@ -142,7 +143,7 @@ def make_submissions_router(
                 request.stream(),
                 content_type=content_type,
                 content_length=content_length(request),
-                owner=caller.key_id,
+                caller=caller,
                 idempotency_key=idempotency_key,
             )
         return await answer_accepted(

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Path, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from unmask_gateway.access.caller import Caller
 from unmask_gateway.access.gate import CurrentCaller
+from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.direct_uploads import (
     UPLOAD_ID_PATTERN,
     DirectUpload,
@@ -51,12 +52,33 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
+def _as_number(value: object) -> object:
+    # Pydantic alone would read digits from a text.
+    if isinstance(value, bool | str):
+        raise ValueError("is no number")  # noqa: TRY004 - Pydantic takes this one
+    return value
+
+
 class UploadRequest(BaseModel):
     """A file that a client wants to send."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "bytes": 100_000_000,
+                "filename": "clip.mp4",
+                "content_type": "video/mp4",
+            }
+        },
+    )
 
-    bytes: Annotated[int, Field(gt=0, description="Size of the file.", examples=[100_000_000])]
+    bytes: Annotated[
+        int,
+        Field(gt=0, description="Size of the file.", examples=[100_000_000]),
+        BeforeValidator(_as_number),  # behind the field, or its limits are not described
+    ]
     filename: Annotated[str, Field(max_length=1024, examples=["clip.mp4"])] = ""
     content_type: Annotated[str, Field(max_length=127, examples=["video/mp4"])] = ""
 
@@ -104,7 +126,9 @@ UploadId = Annotated[
 ]
 
 
-def make_uploads_router(*, uploads: DirectUploadService, max_bytes: int) -> APIRouter:
+def make_uploads_router(
+    *, uploads: DirectUploadService, max_bytes: int, quotas: Quotas
+) -> APIRouter:
     """Make the routes under `/uploads`."""
     router = APIRouter(prefix="/uploads", tags=["uploads"])
     example: dict[str, Any] = {"content": {"application/json": {"example": _EXAMPLE}}}
@@ -126,6 +150,7 @@ def make_uploads_router(*, uploads: DirectUploadService, max_bytes: int) -> APIR
             raise UploadTooLarge(
                 f"The file has {wanted.bytes} bytes; files of up to {max_bytes} bytes are taken."
             )
+        quotas.check(caller, size=wanted.bytes)
         upload = uploads.begin(
             size=wanted.bytes,
             filename=clean_filename(wanted.filename),

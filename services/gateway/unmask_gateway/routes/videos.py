@@ -31,8 +31,8 @@ def make_videos_router(*, lookup: VideoLookup, answers: VideoAnswers) -> APIRout
 
     @router.get(
         "/{video_id}",
-        summary="Ask what became of a video",
         response_model=Video,
+        summary="Ask what became of a video",
         responses={
             200: {
                 "headers": RETRY_AFTER,

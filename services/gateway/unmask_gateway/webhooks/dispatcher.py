@@ -10,13 +10,14 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from anyio import to_thread
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializeAsAny
 
 from unmask_gateway.lookup import VideoLookup
 from unmask_gateway.outbound.client import OutboundClient, RequestFailed
@@ -24,14 +25,15 @@ from unmask_gateway.schemas import Video
 from unmask_gateway.webhooks.documents import Attempt, Delivery, DeliveryStatus
 from unmask_gateway.webhooks.settings import WebhookSettings, key_of
 from unmask_gateway.webhooks.signing import signed_headers
-from unmask_shared.artifacts import WEBHOOKS_PREFIX, webhook_key, webhook_log_key
+from unmask_shared.artifacts import WEBHOOKS_PREFIX, batch_named_in, webhook_key, webhook_log_key
 from unmask_shared.errors import (
+    BatchNotFound,
     DamagedDocument,
     DependencyUnavailable,
     SourceUrlRefused,
     VideoNotFound,
 )
-from unmask_shared.job_store import JobState, RedisJobStore
+from unmask_shared.job_store import RedisJobStore
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 from unmask_shared.subject import about
@@ -49,6 +51,7 @@ _LIST_EVERY: Final = timedelta(seconds=5)
 _LOOK_AGAIN: Final = timedelta(seconds=2)
 # Longer than a round of deliveries may take.
 _TURN_S: Final = 120.0
+_ROLE: Final = "webhooks"
 # A request that is being accepted has a message before it has a record.
 _RECORD_PATIENCE: Final = timedelta(minutes=10)
 
@@ -58,7 +61,28 @@ class Event(BaseModel):
 
     type: str
     timestamp: datetime
-    data: Video
+    data: SerializeAsAny[BaseModel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a message is about.
+
+    Attributes:
+        event: What happened to it, such as `video.completed`.
+        url: Where the message goes; None if nobody wants one.
+        data: What is told of it.
+        trace: `traceparent` of the request that brought it, if that was traced.
+    """
+
+    event: str
+    url: str | None
+    data: BaseModel
+    trace: str | None = None
+
+
+LookAtBatch = Callable[[str], Ended | None]
+"""Tells how the batch with this id has ended, None while it has not; raises `BatchNotFound`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +106,7 @@ class WebhookDispatcher:
         client: OutboundClient,
         key: bytes,
         timeout_s: float,
+        look_at_batch: LookAtBatch | None = None,
         retry_s: Sequence[float] = RETRY_S,
     ) -> None:
         """Prepare to send.
@@ -93,6 +118,7 @@ class WebhookDispatcher:
             client: Sends where that is allowed.
             key: Signs.
             timeout_s: A receiver may take so long.
+            look_at_batch: Tells how batches ended, where there are any.
             retry_s: Seconds from each attempt that failed to the next one.
         """
         self._store = store
@@ -101,6 +127,7 @@ class WebhookDispatcher:
         self._client = client
         self._key = key
         self._timeout_s = timeout_s
+        self._look_at_batch = look_at_batch
         self._retry_s = retry_s
         self._name = uuid.uuid4().hex
         self._due: dict[str, datetime] = {}
@@ -111,10 +138,12 @@ class WebhookDispatcher:
         """Send until told to stop; dependencies that are down are waited for."""
         while not stop.wait(_PAUSE_S):
             try:
-                if self._jobs.take_turn("webhooks", self._name, _TURN_S):
+                if self._jobs.take_turn(_ROLE, self._name, _TURN_S):
                     self.send_due()
             except DependencyUnavailable as error:
                 log.warning("webhooks wait: %s", error.detail)
+        with suppress(DependencyUnavailable):
+            self._jobs.end_turn(_ROLE, self._name)
 
     def send_due(self) -> None:
         """Send the messages that are due, a limited number at once.
@@ -154,11 +183,11 @@ class WebhookDispatcher:
         now = datetime.now(UTC)
         self._due[video_id] = now + _LOOK_AGAIN
         try:
-            state = self._lookup.find(video_id)
-            if not state.status.is_final:
+            ended = self._look(video_id)
+            if ended is None:
                 return None
             delivery = read_document(self._store, webhook_log_key(video_id), Delivery)
-        except VideoNotFound:
+        except (VideoNotFound, BatchNotFound):
             if now - self._expected_at[video_id] > _RECORD_PATIENCE:
                 self._forget(video_id)  # it was deleted
             return None
@@ -166,7 +195,7 @@ class WebhookDispatcher:
             log.error("no webhook: %s", error.detail, extra={"video_id": video_id})  # noqa: TRY400 - no bug of ours
             self._forget(video_id)
             return None
-        delivery = delivery or _first(state, now)
+        delivery = delivery or _first(video_id, ended, now)
         if delivery is None or delivery.next_attempt_at is None:
             self._forget(video_id)
             return None
@@ -174,9 +203,24 @@ class WebhookDispatcher:
             self._due[video_id] = delivery.next_attempt_at
             return None
         event = Event(
-            type=delivery.event, timestamp=delivery.created_at, data=Video.of(state)
+            type=delivery.event, timestamp=delivery.created_at, data=ended.data
         ).model_dump_json()
-        return DueMessage(delivery=delivery, body=event.encode(), trace=state.record.trace)
+        return DueMessage(delivery=delivery, body=event.encode(), trace=ended.trace)
+
+    def _look(self, name: str) -> Ended | None:
+        """How a video or a batch has ended; None while it has not."""
+        batch_id = batch_named_in(name)
+        if batch_id is not None:
+            return self._look_at_batch(batch_id) if self._look_at_batch else None
+        state = self._lookup.find(name)
+        if not state.status.is_final:
+            return None
+        return Ended(
+            event=f"video.{state.status}",
+            url=state.record.webhook_url,
+            data=Video.of(state),
+            trace=state.record.trace,
+        )
 
     async def _post(self, message: DueMessage) -> Attempt:
         now = datetime.now(UTC)
@@ -234,7 +278,12 @@ class WebhookDispatcher:
 
 
 def make_dispatcher(
-    *, store: ObjectStore, jobs: RedisJobStore, lookup: VideoLookup, settings: WebhookSettings
+    *,
+    store: ObjectStore,
+    jobs: RedisJobStore,
+    lookup: VideoLookup,
+    settings: WebhookSettings,
+    look_at_batch: LookAtBatch,
 ) -> WebhookDispatcher | None:
     """Build a dispatcher, or None where there is no secret to sign with."""
     if settings.secret is None:
@@ -246,17 +295,14 @@ def make_dispatcher(
         client=OutboundClient(settings, idle_timeout_s=settings.timeout_s),
         key=key_of(settings.secret),
         timeout_s=settings.timeout_s,
+        look_at_batch=look_at_batch,
     )
 
 
-def _first(state: JobState, now: datetime) -> Delivery | None:
-    """The message about a video that has ended, before any attempt."""
-    if state.record.webhook_url is None:
+def _first(name: str, ended: Ended, now: datetime) -> Delivery | None:
+    """The message about what has ended, before any attempt."""
+    if ended.url is None:
         return None
     return Delivery(
-        id=f"msg_{state.record.id}",
-        event=f"video.{state.status}",
-        url=state.record.webhook_url,
-        created_at=now,
-        next_attempt_at=now,
+        id=f"msg_{name}", event=ended.event, url=ended.url, created_at=now, next_attempt_at=now
     )

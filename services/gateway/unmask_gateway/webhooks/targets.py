@@ -26,10 +26,18 @@ class WebhookTargets:
             raise WebhooksOff("This installation has no secret to sign webhooks with.")
         self._settings.check(url)
 
-    def expect(self, video_id: str) -> None:
-        """Note that a message will be due when the video has ended.
+    def expect(self, name: str) -> None:
+        """Note that a message will be due when the video or batch has ended.
 
         Raises:
             ObjectStoreUnavailable: The store failed.
         """
-        self._store.put(webhook_key(video_id), b"", content_type="application/octet-stream")
+        self._store.put(webhook_key(name), b"", content_type="application/octet-stream")
+
+    def forget(self, name: str) -> None:
+        """Note that no message is due any more.
+
+        Raises:
+            ObjectStoreUnavailable: The store failed.
+        """
+        self._store.delete_prefix(webhook_key(name))
