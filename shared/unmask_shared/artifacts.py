@@ -113,6 +113,18 @@ def batch_cancellation_key(batch_id: str) -> str:
     return f"{batch_prefix(batch_id)}cancelled.json"
 
 
+BATCH_KEYS_PREFIX = "batch-keys/"
+
+
+def batch_idempotency_key(digest: str) -> str:
+    """Key of the document that says which batch an Idempotency-Key stands for.
+
+    Args:
+        digest: Hash of the key and of its sender, in hexadecimal digits.
+    """
+    return f"{BATCH_KEYS_PREFIX}{digest}.json"
+
+
 OPEN_BATCHES_PREFIX = "open-batches/"
 
 

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -370,6 +373,24 @@ def test_batches_that_make_no_sense_are_refused_whole(
     assert refused.status_code == 422
     assert part in refused.json()["detail"]
     assert list(store.keys(BATCHES_PREFIX)) == []
+
+
+def test_a_check_finds_nothing_wrong_with_batches(
+    gateway: GatewayProcess, admin: httpx.Client, files: FileServer, redis_url: str
+) -> None:
+    batch = send(
+        admin, gifs(files, 1), webhook_url=files.url("/hook"), headers={"Idempotency-Key": "once"}
+    )
+    wait_for(admin, batch["id"], nothing_pends)
+    environment = os.environ | {
+        "UNMASK_DATA_DIR": str(gateway.data_dir),
+        "UNMASK_REDIS_URL": redis_url,
+        "UNMASK_REMAINS_PATIENCE_S": "1",
+    }
+    time.sleep(2.5)  # until what stands for nothing counts as forgotten
+    command = [sys.executable, "-m", "unmask_gateway", "fsck"]
+    check = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
 
 
 def test_items_have_every_status_that_videos_have() -> None:

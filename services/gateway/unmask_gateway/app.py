@@ -312,7 +312,9 @@ def _chores(
 ) -> list[Chore]:
     keys, ttl = IdempotencyKeys(store), timedelta(hours=settings.idempotency_ttl_h)
     works: dict[str, Callable[[], int]] = {
-        "expired idempotency keys": lambda: keys.erase_expired(ttl),
+        "expired idempotency keys": lambda: (
+            keys.erase_expired(ttl) + batches.erase_expired_keys(ttl)
+        ),
         "expired uploads": uploads.erase_expired,
     }
     if retention is not None:

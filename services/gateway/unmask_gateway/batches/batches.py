@@ -24,12 +24,14 @@ from unmask_gateway.batches.documents import (
     ItemOutcome,
     RefusedItem,
 )
-from unmask_gateway.idempotency import BoundKey, IdempotencyKeys
+from unmask_gateway.idempotency import BoundKey
 from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.artifacts import (
+    BATCH_KEYS_PREFIX,
     BATCHES_PREFIX,
     OPEN_BATCHES_PREFIX,
     batch_cancellation_key,
+    batch_idempotency_key,
     batch_item_key,
     batch_items_prefix,
     batch_key,
@@ -90,8 +92,10 @@ class Batches:
         """
         for url in (wanted.webhook_url, *(item.webhook_url for item in wanted.items)):
             self._webhooks.check(url)
-        # No header can hold a space, so the key of a single video never meets that of a batch.
-        name = idempotency_key and IdempotencyKeys.name(f"batch {idempotency_key}", caller.key_id)
+        name = None
+        if idempotency_key is not None:
+            digest = hashlib.sha256(f"{caller.key_id or ''}\n{idempotency_key}".encode())
+            name = batch_idempotency_key(digest.hexdigest())
         batch = Batch(
             id=str(uuid_utils.uuid7()),
             created_at=datetime.now(UTC),
@@ -236,6 +240,15 @@ class Batches:
             if batch := self.read(batch_id):
                 self.erase(batch)
         return len(ids)
+
+    def erase_expired_keys(self, ttl: timedelta) -> int:
+        """Forget the Idempotency-Keys that are older than this; returns how many there were."""
+        oldest = datetime.now(UTC) - ttl
+        entries = self._store.entries(BATCH_KEYS_PREFIX)
+        expired = [entry.key for entry in entries if entry.modified_at < oldest]
+        for key in expired:
+            self._store.delete_prefix(key)
+        return len(expired)
 
     # --- those that have items without an outcome ----------------------------------------------
 

@@ -17,6 +17,8 @@ from unmask_shared.artifacts import (
     IDEMPOTENCY_PREFIX,
     UPLOADS_PREFIX,
     WEBHOOKS_PREFIX,
+    batch_key,
+    batch_named_in,
     record_key,
     source_key,
     upload_file_key,
@@ -53,10 +55,11 @@ def idempotency_keys(store: ObjectStore, mender: Mender, patience: timedelta) ->
 def webhooks(store: ObjectStore, mender: Mender, patience: timedelta) -> Iterator[Finding]:
     """Notes that a message is due, where none is."""
     for entry in older_than(store.entries(WEBHOOKS_PREFIX), patience):
-        video_id = entry.key.removeprefix(WEBHOOKS_PREFIX)
-        delivery = read(store, webhook_log_key(video_id), Delivery).document
-        if not store.exists(record_key(video_id)):
-            detail = "A message is to be sent about a video that is not there."
+        name = entry.key.removeprefix(WEBHOOKS_PREFIX)
+        delivery = read(store, webhook_log_key(name), Delivery).document
+        batch_id = batch_named_in(name)
+        if not store.exists(record_key(name) if batch_id is None else batch_key(batch_id)):
+            detail = "A message is to be sent about a video or a batch that is not there."
         elif delivery and delivery.next_attempt_at is None:
             detail = f"A message is to be sent, and was {delivery.status} already."
         else:
