@@ -57,7 +57,8 @@ from unmask_shared.videos import Cancellation, ErasedItem, Failure
 
 log = logging.getLogger(__name__)
 
-_MOST_REMEMBERED: Final = 500
+# Each may have as many records as a batch has items.
+_MOST_REMEMBERED: Final = 50
 
 Outcome = BoundKey | RefusedItem | ErasedItem
 
