@@ -1,6 +1,7 @@
 """Sends large files: through the gateway, and past it straight into its object store."""
 
 import http.client
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from minio import Minio
 from unmask_shared.object_store import LocalObjectStore
 
 MIB = 1024 * 1024
-BLOCK = bytes(range(256)) * (MIB // 256)
+BLOCK = random.Random(0).randbytes(MIB)
 MP4_START = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41"
 # As curl makes them.
 BOUNDARY = b"------------------------d74496d66958873e8b1234"

@@ -44,17 +44,25 @@ class UploadPipe:
         Raises:
             ReaderGoneError: Nobody reads any more.
         """
-        while True:
-            with self._changed:
-                if self._reader_gone:
-                    raise ReaderGoneError
-                if self._buffered < self._capacity:
-                    self._chunks.append(chunk)
-                    self._buffered += len(chunk)
-                    self._changed.notify()
-                    return
-                self._has_room.clear()
+        while not self.write_now(chunk):
             await self._has_room.wait()
+
+    def write_now(self, chunk: bytes) -> bool:
+        """Hand over a chunk if the pipe is not full; returns whether it was not.
+
+        Raises:
+            ReaderGoneError: Nobody reads any more.
+        """
+        with self._changed:
+            if self._reader_gone:
+                raise ReaderGoneError
+            if self._buffered < self._capacity:
+                self._chunks.append(chunk)
+                self._buffered += len(chunk)
+                self._changed.notify()
+                return True
+            self._has_room.clear()
+            return False
 
     def close(self) -> None:
         """Say that everything was written."""

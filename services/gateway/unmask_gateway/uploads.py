@@ -231,6 +231,8 @@ class UploadReceiver:
             async with self._store_timeout():
                 await pipe.write(head)
             async for data in file:
+                if pipe.write_now(data):
+                    continue  # nothing that could take long
                 async with self._store_timeout():
                     await pipe.write(data)
             pipe.close()
