@@ -284,13 +284,13 @@ def _enclose(
 ) -> None:
     """Add what happens to every request; each encloses those before it."""
     app.add_middleware(SmallBodies, timeout_s=body_timeout_s)
-    app.add_middleware(LingeringClose)
-    app.add_middleware(RateLimitHeaders)
     if answers is not None:
         app.add_middleware(QuickAnswers, answers=answers)
-    # Who may not ask at all gets no quick answer either.
+    # Who may not ask at all gets no quick answer either, but is let go as gently as others.
     if this_machine_only:
         app.add_middleware(ThisMachineOnly)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountRequests, metrics=metrics)
 
