@@ -105,8 +105,9 @@ def test_a_second_attempt_is_part_of_the_same_trace(
     assert traced.get(video_id)["status"] == "preprocessing", "it had finished before the kill"
     traced.wait_for(video_id, "completed")
     spans = wait_for(collector, video_id, "inference.classify_faces", "preprocessing")
-    [stage] = [span for span in spans if span.name == "preprocessing"]
-    assert stage.attributes["attempt"] == "2"
+    # The first one's may have got out just before the kill.
+    stages = [span for span in spans if span.name == "preprocessing"]
+    assert "2" in {span.attributes["attempt"] for span in stages}
 
 
 def test_what_the_sweeper_queues_again_goes_on_with_its_trace(
