@@ -65,10 +65,6 @@ class VideoAnswers:
         self._drop(video_id)
         return None
 
-    async def close(self) -> None:
-        """Close the connection to Redis."""
-        await self._revisions.close()
-
     def _make(self, video_id: str) -> tuple[Revision, VideoAnswer]:
         state = self._lookup.find(video_id)
         body = Video.of(state).model_dump_json().encode()
