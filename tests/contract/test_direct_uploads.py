@@ -117,16 +117,17 @@ def test_the_store_takes_nothing_but_the_bytes_that_a_url_is_for(
     assert put(one, url=one["url"].replace("partNumber=1", "partNumber=7")).status_code == 403
     assert put(one, url=one["url"].replace("/file?", "/upload.json?")).status_code == 403
     assert put(one, url=one["url"].replace("partNumber=1&", "")).status_code == 403
-    assert put(one, url=one["url"].replace("Expires=", "Expires=9")).status_code in {400, 403}
-    assert put(one, url=one["url"].replace("/unmask/", "/other/")).status_code in {403, 404}
-    assert put(one, url=one["url"].rpartition("&X-Amz-Signature=")[0]).status_code == 403
     last = "0" if one["url"].endswith("1") else "1"
-    assert put(one, url=one["url"][:-1] + last).status_code == 403
-    assert put(one, url=one["url"].replace("content-length%3Bhost", "host")).status_code in {
-        400,
-        403,
-    }
-    assert put(one, url=f"{one['url']}&x-id=PutObject").status_code in {400, 403}
+    for tampered in (
+        one["url"].replace("Expires=", "Expires=9"),
+        one["url"].replace("/unmask/", "/other/"),
+        one["url"].rpartition("&X-Amz-Signature=")[0],
+        one["url"][:-1] + last,
+        one["url"].replace("content-length%3Bhost", "host"),
+        f"{one['url']}&x-id=PutObject",
+    ):
+        assert tampered != one["url"]
+        assert put(one, url=tampered).status_code in {400, 403, 404}, tampered
     assert httpx.get(one["url"], trust_env=False).status_code == 403
     assert httpx.delete(one["url"], trust_env=False).status_code == 403
     assert [part["stored"] for part in client.get(location(one)).json()["parts"]] == [False] * 3
