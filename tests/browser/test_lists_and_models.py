@@ -87,7 +87,7 @@ def test_a_models_card_is_told_with_intervals_limits_and_figures(
 ) -> None:
     [model] = stack.client.get("/models").json()["models"]
     page = visitor.open("/app/models")
-    expect(page.locator(".tags")).to_contain_text("judges now")
+    expect(page.locator(".tags")).to_contain_text("judges faces now")
     page.get_by_role("link", name=f"{model['name']} {model['version']}").click()
     expect(page.locator("h1")).to_have_text(f"{model['name']} {model['version']}")
     card = stack.client.get(model["card"]).json()["card"]

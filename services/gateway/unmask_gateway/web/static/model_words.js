@@ -3,9 +3,10 @@
 import { element } from "/static/dom.js";
 import { count, percent } from "/static/words.js";
 
-export function tagsOf({ active, built_in: builtIn, problem }) {
+export function tagsOf({ active, built_in: builtIn, problem, summary }) {
   const tags = [];
-  if (active) tags.push(element("span", { class: "tag active" }, "judges now"));
+  const what = summary?.face_mode === "full_frame" ? "whole pictures" : "faces";
+  if (active) tags.push(element("span", { class: "tag active" }, `judges ${what} now`));
   if (builtIn) tags.push(element("span", { class: "tag" }, "came with this server"));
   if (problem) tags.push(element("span", { class: "tag bad" }, "cannot be used"));
   return tags;

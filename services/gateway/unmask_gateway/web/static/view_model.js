@@ -121,7 +121,7 @@ function offerActivation(context, view, model) {
   button.addEventListener("click", async () => {
     const agreed = await confirm({
       title: `Let ${model.name} ${model.version} judge?`,
-      text: "It will judge the videos that are sent from now on, for everybody on this server.",
+      text: "It will judge the videos of its kind that are sent from now on, for everybody on this server.",
       yes: "Let it judge",
       no: "Leave it",
     });
