@@ -82,15 +82,23 @@ def _train(run: Run) -> tuple[ResNetLSTM, str, list[EpochRecord]]:
     """Run all stages; the model, what it started from, and all epochs."""
     torch.manual_seed(run.settings.seed)
     model = ResNetLSTM(run.settings.model)
-    start = _initialise(run, model)
+    start = initial_weights(run, model)
     history: list[EpochRecord] = []
     for number, stage in enumerate(run.settings.stages):
         history += run_stage(run, model, stage, number=number)
     return model, start, history
 
 
-def _initialise(run: Run, model: ResNetLSTM) -> str:
-    """Give the model its first weights, which are kept: some take long to make."""
+def initial_weights(run: Run, model: ResNetLSTM) -> str:
+    """Give the model its first weights, which are kept: some take long to make.
+
+    Args:
+        run: The run, whose folder keeps them.
+        model: Gets the weights.
+
+    Returns:
+        What they are, in words.
+    """
     path = run.out / INITIAL_FILE
     faces = [item for one in run.data_sets for item in one.parts[Split.TRAIN]]
 

@@ -19,7 +19,7 @@ from unmask_trainer.export import export_checkpoint
 
 PICTURES = {
     "figures/evaluation/confusion-0.png",
-    "figures/evaluation/heatmaps/01.jpg",
+    "figures/evaluation/heatmaps/01-fake-faces-judged-fake.jpg",
     "figures/evaluation/reliability-0.png",
     "figures/evaluation/robustness-jpeg.png",
     "figures/evaluation/roc.png",
@@ -39,8 +39,11 @@ def test_rows_have_intervals_and_say_what_was_measured(evaluation):
     assert [(row.split, row.level, row.people) for row in rows] == [
         ("faces", "clip", 40),
         ("faces", "video", 40),
+        ("light: bright", "video", 20),
+        ("light: dark", "video", 20),
     ]
     assert all(row.auc_interval.low < row.auc < row.auc_interval.high for row in rows)
+    assert sum(row.real for row in rows[2:]) == rows[1].real
     assert rows[0].note == "Parts: test. Careful with faces."
 
 

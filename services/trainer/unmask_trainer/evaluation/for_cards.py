@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from pydantic import ValidationError
 
 from unmask_shared.model.card import Evaluation, ModelCard
+from unmask_trainer.evaluation.appearance import COLUMN
 from unmask_trainer.evaluation.card_rows import card_row
 from unmask_trainer.evaluation.document import (
     FIGURES_FOLDER,
     METRICS_FILE,
     DatasetInfo,
     EvaluationDocument,
+    HeatmapExample,
     Level,
 )
 from unmask_trainer.evaluation.errors import InvalidEvaluation
@@ -22,6 +24,10 @@ CARD_FOLDER: Final = "figures/evaluation"
 """Where the figures of evaluations lie in a checkpoint, apart from those of its training."""
 
 _LEVELS: Final[tuple[Level, ...]] = ("clip", "video")
+_GROUPS: Final = {
+    COLUMN: "Sorted by the lightness of the cheeks in the picture, in which light and camera are, "
+    "too: nobody labelled the people."
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,8 @@ class CardAdditions:
     """Rows and figures for a card.
 
     Attributes:
-        rows: One for the clips and one for the videos of each data set.
+        rows: One for the clips and one for the videos of each data set, then one for the videos of
+            each group that was compared.
         figures: Where they are now, by the names that the card is to give them.
     """
 
@@ -67,7 +74,7 @@ def read_additions(folder: Path, card: ModelCard) -> CardAdditions:
     pictures = sorted((folder / FIGURES_FOLDER).glob("*.png"))
     figures = {f"{CARD_FOLDER}/{path.name}": path for path in pictures}
     for example in document.heatmaps:
-        figures[f"{CARD_FOLDER}/{example.picture}"] = folder / example.picture
+        figures[f"{CARD_FOLDER}/{_telling_name(example)}"] = folder / example.picture
     if missing := [str(path) for path in figures.values() if not path.is_file()]:
         raise InvalidEvaluation(f"{folder} lacks {', '.join(missing)}. Evaluate again")
     return CardAdditions(
@@ -76,6 +83,16 @@ def read_additions(folder: Path, card: ModelCard) -> CardAdditions:
             for level in _LEVELS
             for part in document.slices
             if (part.kind, part.level) == ("dataset", level) and part.summary.rows
+        )
+        + tuple(
+            card_row(
+                group.summary,
+                split=f"{compared.column}: {group.name}",
+                level=group.level,
+                note=_GROUPS.get(compared.column, ""),
+            )
+            for compared in document.breakdowns
+            for group in compared.groups
         ),
         figures=figures,
     )
@@ -93,6 +110,14 @@ def _read(path: Path) -> EvaluationDocument:
             f"{path} is not an evaluation that this version of Unmask reads: "
             f"{error.error_count()} problems, the first: {error.errors()[0]['msg']}"
         ) from error
+
+
+def _telling_name(example: HeatmapExample) -> str:
+    """A picture on a card stands alone: its name says what is seen, and what it was taken for."""
+    picture = PurePosixPath(example.picture)
+    method = example.method.partition(".")[0]
+    what = f"{example.label}-{method}" if method else example.label
+    return str(picture.with_stem(f"{picture.stem}-{what}-judged-{example.verdict}"))
 
 
 def _note(info: DatasetInfo) -> str:
