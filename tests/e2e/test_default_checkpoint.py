@@ -104,16 +104,42 @@ def test_compressed_and_small_real_footage_is_not_called_fake(footage, judge, tm
     assert np.mean(called_fake) <= 0.1
 
 
-def test_no_clip_of_the_demonstration_is_judged_wrongly(judge, tmp_path):
-    paths = make_demo_media(tmp_path)
+@pytest.fixture(scope="module")
+def demonstration(judge, tmp_path_factory):
+    """Probabilities of the demonstration's clips, by name."""
+    paths = make_demo_media(tmp_path_factory.mktemp("demonstration"))
+    return dict(zip((path.stem for path in paths), probabilities(judge(paths)), strict=True))
 
-    found = dict(zip((path.stem for path in paths), probabilities(judge(paths)), strict=True))
 
+def test_no_clip_of_the_demonstration_is_judged_wrongly(demonstration):
     for portrait in PORTRAITS:
-        real, fake = found[f"{portrait.name}_real"], found[f"{portrait.name}_fake"]
-        assert real < fake, found
-        assert real <= CARD.thresholds.fake_above, found
-        assert fake >= CARD.thresholds.real_below, found
+        real = demonstration[f"{portrait.name}_real"]
+        fake = demonstration[f"{portrait.name}_fake"]
+        assert real < fake, demonstration
+        assert real <= CARD.thresholds.fake_above, demonstration
+        assert fake >= CARD.thresholds.real_below, demonstration
+
+
+@pytest.mark.xfail(strict=True, reason="0.2.0 leaves one forgery and one real clip undecided")
+def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
+    for portrait in PORTRAITS:
+        assert demonstration[f"{portrait.name}_real"] < CARD.thresholds.real_below
+        assert demonstration[f"{portrait.name}_fake"] > CARD.thresholds.fake_above
+
+
+def test_the_order_of_frames_moves_the_answer(footage, judge):
+    """By how much says `docs/experiments.md`: little, for it has learned nothing of motion."""
+    rng = np.random.default_rng(0)
+    moved = []
+    for video in judge(sorted((footage / "fake").iterdir())[:6]):
+        for start, stop in video.faces.clips:
+            clip = np.array(video.faces.load()[start:stop])
+            mixed = clip[rng.permutation(len(clip))]
+            (before, after) = CLASSIFIER.logits([clip, mixed])
+            moved.append(abs(np.diff(after) - np.diff(before)))
+
+    assert len(moved) == 12
+    assert np.median(moved) > ORDER_MATTERS
 
 
 def _halved(frame: np.ndarray) -> np.ndarray:
