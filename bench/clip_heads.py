@@ -1,10 +1,10 @@
-"""What the LSTM adds to single frames: `.venv/bin/python bench/clip_heads.py --data DIR`.
+"""What the LSTM adds to single frames: `bench/clip_heads.py --train FOLDER --test FOLDER`.
 
 The trunk of a checkpoint is frozen and looks at each frame once. On its features, heads are trained
-anew on the training people: a linear one whose answers are averaged over a clip, and LSTMs that
-are shown clips of 4, 8 or 16 frames. All are shown the same number of frames, measured on whole
-clips of the validation and test people, and trained with several seeds. No forgery is made anew
-and nothing is augmented, so the figures compare heads, not checkpoints.
+anew: a linear one whose answers are averaged over a clip, and LSTMs that are shown clips of 1, 4, 8
+or 16 frames. All are shown the same number of frames, with several seeds, and are measured on whole
+clips of other people. Photographs are set into motion and forged as in training; nothing is
+augmented, so the figures compare heads, not checkpoints.
 """
 
 import argparse
@@ -18,94 +18,121 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
-from unmask_trainer.configuration import CropSettings, SplitSettings
-from unmask_trainer.data_sets import load_data_sets
-from unmask_trainer.datasets.faces import FaceClips
-from unmask_trainer.datasets.splits import Split
+from unmask_trainer.configuration import CropSettings
+from unmask_trainer.data_sets import load_faces
+from unmask_trainer.datasets.fresh import FreshForgeries
 from unmask_trainer.evaluation.document import Resampling
 from unmask_trainer.evaluation.samples import Facts, Sample
 from unmask_trainer.evaluation.summary import estimate_auc
+from unmask_trainer.training.plan import PlanSettings, plan_epoch
+from unmask_trainer.training.samples import Samples, SampleSettings
+from unmask_trainer.training.units import units_of
 
+METHODS = {
+    "self_blend": 0.35,
+    "face_swap": 0.25,
+    "mouth_reenactment": 0.15,
+    "network": 0.15,
+    "box_paste": 0.1,
+}
+WINDOWS = (1, 4, 8, 16)
+_LONGEST = max(WINDOWS)
 _BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Take:
-    """A video as the trunk sees it: (T, F) for each clip."""
+class Clip:
+    """A clip as the trunk sees it: (T, F) features."""
 
-    faces: FaceClips
-    clips: tuple[Tensor, ...]
-
-    @property
-    def label(self) -> int:
-        return self.faces.video.label
+    features: Tensor
+    label: int
+    person: str
 
 
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    model, card = _load(options.checkpoint)
-    crops = CropSettings(
-        size=card.input_size, margin=card.crop_margin, clip_length=card.clip_length
+    loaded = load_checkpoint(options.checkpoint)
+    model, card = loaded.model.float().eval(), loaded.card
+    crops = CropSettings(size=options.prepared, margin=card.crop_margin)
+    train = kept(
+        options.out / "train.pt", lambda: training_clips(model, crops, card.input_size, options)
     )
-    (data,) = load_data_sets([options.data], crops.vision(), SplitSettings(), workers=1)
-    train = see(model, data.parts[Split.TRAIN], options.out / "train.pt")
-    held_out = see(
-        model, (*data.parts[Split.VAL], *data.parts[Split.TEST]), options.out / "rest.pt"
-    )
-    print(f"{len(train)} videos to train on, {len(held_out)} held out\n")
-    print("| head | trained on | AUC by seed | mean | first seed, 95 % |\n|---|---|---|--:|---|")
-    shipped = [score(model, take) for take in held_out]
-    report("the checkpoint's own LSTM", "-", held_out, [shipped])
-    report(
-        "the same, frames in random order",
-        "-",
-        held_out,
-        [[score(model, shuffled(take)) for take in held_out]],
-    )
-    for window, linear in ((1, True), (1, False), (4, False), (8, False), (16, False)):
-        scores = []
-        for seed in range(options.seeds):
-            head = train_head(
-                model, train, window=window, linear=linear, seed=seed, frames=options.frames
-            )
-            scores.append([score(head, take) for take in held_out])
-        name = "linear, averaged" if linear else "LSTM"
-        report(name, f"{window} frames", held_out, scores)
-        if window > 1:
-            mixed = [score(head, shuffled(take)) for take in held_out]
-            report(f"{name}, frames in random order", f"{window} frames", held_out, [mixed])
+    test = kept(options.out / "test.pt", lambda: test_clips(model, card, options.test))
+    print(f"{len(train)} clips to train on, {len(test)} of other people\n")
+    print("| head | trained on clips of | AUC by seed | mean | first seed, 95 % |")
+    print("|---|---|---|--:|---|")
+    report("the checkpoint's own LSTM", "-", test, [model])
+    report("the same, frames in random order", "-", shuffled(test), [model])
+    report("the same, clips of one frame, averaged", "-", test, [OneByOne(model)])
+    seeds = range(options.seeds)
+    size = model.lstm.input_size
+    heads = [train_head(Linear(size), train, 1, seed, options.frames) for seed in seeds]
+    report("linear, averaged", "1 frame", test, heads)
+    for window in WINDOWS:
+        heads = [
+            train_head(lstm_like(model, seed), train, window, seed, options.frames)
+            for seed in seeds
+        ]
+        report("LSTM", f"{window} frames", test, heads)
+        report("the same, frames in random order", f"{window} frames", shuffled(test), heads)
 
 
-def _load(folder: Path):  # type: ignore[no-untyped-def]
-    checkpoint = load_checkpoint(folder)
-    return checkpoint.model.float().eval(), checkpoint.card
+def training_clips(
+    model: ResNetLSTM, crops: CropSettings, side: int, options: argparse.Namespace
+) -> list[Clip]:
+    """Real clips of the training people, and one forgery of each."""
+    faces = load_faces(options.train, crops.vision(), workers=1)
+    faces = [item for item in faces if item.video.part in (None, "train")][: options.videos]
+    units = units_of(faces, "train")
+    samples = Samples(
+        units,
+        FreshForgeries(faces, margin=crops.margin, methods=METHODS),
+        SampleSettings(
+            window=_LONGEST, margin=crops.margin, short_clips="mask", side=side, augmentation=None
+        ),
+    )
+    plan = PlanSettings(balance="pairs", fresh=1.0, repeats={}, seed=1)
+    shown = [samples[draw] for group in plan_epoch(units, plan, 1) for draw in group]
+    return [
+        Clip(features=see(model, one.crops), label=one.label, person=units[one.unit].person)
+        for one in shown
+    ]
+
+
+def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ignore[no-untyped-def]
+    """All clips of a labelled folder."""
+    crops = CropSettings(size=card.input_size, margin=card.crop_margin)
+    return [
+        Clip(
+            features=see(model, np.array(item.load()[start:stop])),
+            label=item.video.label,
+            person=item.video.person or item.video.group,
+        )
+        for item in load_faces(folder, crops.vision(), workers=1)
+        for start, stop in item.clips
+    ]
+
+
+def kept(path: Path, make) -> list[Clip]:  # type: ignore[no-untyped-def]
+    """What is at `path`, or is made and put there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save([(one.features, one.label, one.person) for one in make()], path)
+    return [
+        Clip(features=features, label=label, person=person)
+        for features, label, person in torch.load(path, weights_only=True)
+    ]
 
 
 @torch.inference_mode()
-def see(model: ResNetLSTM, faces: Sequence[FaceClips], path: Path) -> list[Take]:
-    """Features of all frames, kept at `path`."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            [
-                [_features(model, np.array(item.load()[a:b])) for a, b in item.clips]
-                for item in faces
-            ],
-            path,
-        )
-    kept = torch.load(path, weights_only=True)
-    return [Take(faces=item, clips=tuple(clips)) for item, clips in zip(faces, kept, strict=True)]
-
-
-def _features(model: ResNetLSTM, crops: NDArray[np.uint8]) -> Tensor:
+def see(model: ResNetLSTM, crops: NDArray[np.uint8]) -> Tensor:
     pixels = CropTransform().normalise(torch.from_numpy(crops))
-    with torch.autocast("cpu", torch.bfloat16):
-        features = model.trunk(pixels.contiguous(memory_format=torch.channels_last))
-    return features.float()
+    return model.trunk(pixels.contiguous(memory_format=torch.channels_last)).clone()
 
 
 class Linear(nn.Module):
@@ -119,24 +146,42 @@ class Linear(nn.Module):
         return torch.stack([part.mean(0) for part in self.head(features).split(lengths.tolist())])
 
 
+class OneByOne(nn.Module):
+    """A model that is shown each frame as a clip of its own."""
+
+    def __init__(self, model: ResNetLSTM) -> None:
+        super().__init__()
+        self.model = model
+
+    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
+        ones = torch.ones(len(features), dtype=torch.int64)
+        single = self.model.over_time(features, ones)
+        return torch.stack([part.mean(0) for part in single.split(lengths.tolist())])
+
+
+def lstm_like(model: ResNetLSTM, seed: int) -> nn.Module:
+    """An untrained LSTM and head of the same shape; its trunk is never asked."""
+    torch.manual_seed(seed)
+    fresh = ResNetLSTM(Architecture(**model.architecture.model_dump()))
+    fresh.trunk.requires_grad_(False)
+    return fresh
+
+
 def train_head(
-    like: ResNetLSTM, takes: Sequence[Take], *, window: int, linear: bool, seed: int, frames: int
+    head: nn.Module, clips: Sequence[Clip], window: int, seed: int, frames: int
 ) -> nn.Module:
-    """A head on frozen features, shown `frames` frames in clips of `window`, half of them real."""
+    """Train on `frames` frames in clips of `window`, half of them real."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    fresh = ResNetLSTM(like.architecture)
-    head: nn.Module = Linear(fresh.lstm.input_size) if linear else fresh
     head.train()
-    if not linear:
-        fresh.trunk.requires_grad_(False).eval()
     learners = [one for one in head.parameters() if one.requires_grad]
-    steps = frames // (window * _BATCH)
+    size = _BATCH * _LONGEST // window
+    steps = frames // (_BATCH * _LONGEST)
     optimiser = torch.optim.AdamW(learners, lr=1e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-3, total_steps=steps)
-    by_label = [[one for one in takes if one.label == label] for label in (REAL, FAKE)]
+    by_label = [[one for one in clips if one.label == label] for label in (REAL, FAKE)]
     for _ in range(steps):
-        labels = np.arange(_BATCH) % 2
+        labels = np.arange(size) % 2
         parts = [_window(by_label[label], window, rng) for label in labels]
         lengths = torch.tensor([len(part) for part in parts])
         logits = head.over_time(torch.cat(parts), lengths)
@@ -149,46 +194,34 @@ def train_head(
     return head.eval()
 
 
-def _window(takes: Sequence[Take], window: int, rng: np.random.Generator) -> Tensor:
-    clips = takes[int(rng.integers(len(takes)))].clips
-    clip = clips[int(rng.integers(len(clips)))]
+def _window(clips: Sequence[Clip], window: int, rng: np.random.Generator) -> Tensor:
+    clip = clips[int(rng.integers(len(clips)))].features
     start = int(rng.integers(max(0, len(clip) - window) + 1))
     return clip[start : start + window]
 
 
-@torch.inference_mode()
-def score(head: nn.Module, take: Take) -> float:
-    """Mean log-odds of being fake over the clips of a video."""
-    lengths = torch.tensor([len(clip) for clip in take.clips])
-    logits = head.over_time(torch.cat(take.clips), lengths)
-    return float((logits[:, FAKE] - logits[:, REAL]).mean())
-
-
-def shuffled(take: Take) -> Take:
+def shuffled(clips: Sequence[Clip]) -> list[Clip]:
     """The frames of each clip in random order."""
     draw = torch.Generator().manual_seed(0)
-    return replace(
-        take, clips=tuple(clip[torch.randperm(len(clip), generator=draw)] for clip in take.clips)
-    )
-
-
-def report(
-    name: str, window: str, takes: Sequence[Take], scores: Sequence[Sequence[float]]
-) -> None:
-    """A line of the table."""
-    facts = tuple(
-        Facts(dataset="own", identities=one.faces.video.identities or (one.faces.video.group,))
-        for one in takes
-    )
-    labels = np.array([one.label for one in takes])
-    found = [
-        estimate_auc(
-            Sample(labels=labels, probabilities=1 / (1 + np.exp(-np.array(one))), facts=facts),
-            Resampling(),
-        )
-        for one in scores
+    return [
+        replace(one, features=one.features[torch.randperm(len(one.features), generator=draw)])
+        for one in clips
     ]
-    values = [one.value or 0.0 for one in found]
+
+
+@torch.inference_mode()
+def report(name: str, window: str, clips: Sequence[Clip], heads: Sequence[nn.Module]) -> None:
+    """A line of the table."""
+    features = torch.cat([one.features for one in clips])
+    lengths = torch.tensor([len(one.features) for one in clips])
+    facts = tuple(Facts(dataset="test", identities=(one.person,)) for one in clips)
+    labels = np.array([one.label for one in clips])
+    found = []
+    for head in heads:
+        chances = head.over_time(features, lengths).double().softmax(1)[:, FAKE].numpy()
+        sample = Sample(labels=labels, probabilities=chances, facts=facts)
+        found.append(estimate_auc(sample, Resampling()))
+    values = [one.value for one in found]
     print(
         f"| {name} | {window} | {' '.join(f'{one:.3f}' for one in values)} | {np.mean(values):.3f} "
         f"| {found[0].low:.3f} to {found[0].high:.3f} |",
@@ -199,10 +232,13 @@ def report(
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("models/default"))
-    parser.add_argument("--data", type=Path, required=True, help="prepared videos with forgeries")
+    parser.add_argument("--train", type=Path, required=True, help="a prepared folder")
+    parser.add_argument("--prepared", type=int, default=224, help="side of its crops (%(default)s)")
+    parser.add_argument("--videos", type=int, default=160, help="of it, at most (%(default)s)")
+    parser.add_argument("--test", type=Path, required=True, help="labelled videos of others")
     parser.add_argument("--out", type=Path, default=Path("runs/ablations/features"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=60_000, help="that each head is shown")
+    parser.add_argument("--frames", type=int, default=40_000, help="that each head is shown")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

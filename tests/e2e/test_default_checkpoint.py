@@ -120,7 +120,11 @@ def test_no_clip_of_the_demonstration_is_judged_wrongly(demonstration):
         assert fake >= CARD.thresholds.real_below, demonstration
 
 
-@pytest.mark.xfail(strict=True, reason="0.2.0 leaves one forgery and one real clip undecided")
+@pytest.mark.xfail(
+    raises=AssertionError,
+    strict=True,
+    reason="0.2.0 leaves one forgery and one real clip undecided",
+)
 def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
     for portrait in PORTRAITS:
         assert demonstration[f"{portrait.name}_real"] < CARD.thresholds.real_below
@@ -128,18 +132,17 @@ def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
 
 
 def test_the_order_of_frames_moves_the_answer(footage, judge):
-    """By how much says `docs/experiments.md`: little, for it has learned nothing of motion."""
-    rng = np.random.default_rng(0)
+    """By little, as `docs/experiments.md` says: it has learned nothing of motion."""
     moved = []
-    for video in judge(sorted((footage / "fake").iterdir())[:6]):
+    for video in judge(sorted((footage / "real").iterdir())):
         for start, stop in video.faces.clips:
             clip = np.array(video.faces.load()[start:stop])
-            mixed = clip[rng.permutation(len(clip))]
-            (before, after) = CLASSIFIER.logits([clip, mixed])
-            moved.append(abs(np.diff(after) - np.diff(before)))
+            forwards, backwards = CLASSIFIER.logits([clip, clip[::-1].copy()])
+            moved.append(abs(np.diff(backwards) - np.diff(forwards)).item())
 
     assert len(moved) == 12
-    assert np.median(moved) > ORDER_MATTERS
+    # Rounding moves log-odds by 1e-5; a network that averages its frames would do no more.
+    assert np.median(moved) > 1e-3
 
 
 def _halved(frame: np.ndarray) -> np.ndarray:

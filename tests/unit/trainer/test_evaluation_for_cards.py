@@ -44,6 +44,7 @@ def test_rows_have_intervals_and_say_what_was_measured(evaluation):
     ]
     assert all(row.auc_interval.low < row.auc < row.auc_interval.high for row in rows)
     assert sum(row.real for row in rows[2:]) == rows[1].real
+    assert rows[2].note == "Videos of faces."
     assert rows[0].note == "Parts: test. Careful with faces."
 
 

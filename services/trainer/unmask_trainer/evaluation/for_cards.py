@@ -77,6 +77,7 @@ def read_additions(folder: Path, card: ModelCard) -> CardAdditions:
         figures[f"{CARD_FOLDER}/{_telling_name(example)}"] = folder / example.picture
     if missing := [str(path) for path in figures.values() if not path.is_file()]:
         raise InvalidEvaluation(f"{folder} lacks {', '.join(missing)}. Evaluate again")
+    sets = ", ".join(info.name for info in document.datasets)
     return CardAdditions(
         rows=tuple(
             card_row(part.summary, split=part.name, level=level, note=notes.get(part.name, ""))
@@ -89,7 +90,7 @@ def read_additions(folder: Path, card: ModelCard) -> CardAdditions:
                 group.summary,
                 split=f"{compared.column}: {group.name}",
                 level=group.level,
-                note=_GROUPS.get(compared.column, ""),
+                note=f"Videos of {sets}. {_GROUPS.get(compared.column, '')}".strip(),
             )
             for compared in document.breakdowns
             for group in compared.groups

@@ -81,6 +81,8 @@ function describeTraining(view, data) {
 
 /** Captions for the figures that evaluations draw; others are called by their files. */
 function nameOfFigure(file) {
+  const [, shown, verdict] = file.match(/heatmaps\/\d+-(.+)-judged-(\w+)\.\w+$/) ?? [];
+  if (shown) return `What it saw: ${shown.replaceAll(/[-_]/g, " ")}, judged ${verdict}`;
   const [kind, ...rest] = file.replace(/\.\w+$/, "").split("/").at(-1).split("-");
   const of = rest.join(" ");
   const set = Number.isInteger(Number(of)) ? `, data set ${Number(of) + 1}` : `, ${of}`;
