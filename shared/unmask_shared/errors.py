@@ -14,6 +14,8 @@ class UnmaskError(Exception):
     code: ClassVar[str] = "internal_error"
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    worth_another_try: ClassVar[bool] = False
+    """Whether the video may not be to blame, so that it fails only if this happens each time."""
     title: ClassVar[str] = "Something went wrong inside Unmask"
     action: ClassVar[str] = "Tell the operator of this installation, with the time of the request."
 
@@ -338,6 +340,15 @@ class VideoTooDemanding(UnreadableVideo):
     code = "video_too_demanding"
     title = "The video exceeds the limits of this installation"
     action = "Scale the video down or cut it, and send it again."
+
+
+class DecoderKilled(VideoTooDemanding):
+    """Somebody ended the decoder: the kernel for want of memory, or an operator."""
+
+    code = "decoder_killed"
+    worth_another_try = True
+    title = "The decoder was killed while it read the video"
+    action = "Send a smaller version, or give the machine of the preprocessor more memory."
 
 
 class ProcessingCrashed(UnmaskError):

@@ -113,6 +113,7 @@ class StageRunner:
         started_mark: str,
         finished_mark: str | None,
     ) -> StageEnd:
+        attempts_left = False
         try:
             # Under the lease, or a copy that looked just before the end would do it all again.
             if close_view(self._store, self._jobs, video_id):
@@ -120,6 +121,7 @@ class StageRunner:
             if not self._store.exists(record_key(video_id)):
                 return StageEnd.STOP  # whoever holds the lease clears up
             with self._counted(video_id) as attempt:
+                attempts_left = attempt < self._settings.max_attempts
                 self._jobs.set_waiting(video_id, waiting=False)
                 self._jobs.advance(video_id, self._stage, self._progress_from, mark=started_mark)
                 if attempt == 1 and trace_id() is not None:
@@ -132,7 +134,7 @@ class StageRunner:
             log.info("stopped: nobody wants the result any more", extra=_of(video_id))
             return StageEnd.STOP
         except UnmaskError as error:
-            if error.retryable:
+            if error.retryable or (error.worth_another_try and attempts_left):
                 raise
             if self._is_wanted(video_id) and not self._has_ended(video_id):
                 self._fail(video_id, error)

@@ -22,6 +22,7 @@ from unmask_shared.artifacts import (
 from unmask_shared.cancellation import cancel_video
 from unmask_shared.erasure import erase_video
 from unmask_shared.errors import (
+    DecoderKilled,
     JobStoreUnavailable,
     ObjectStoreUnavailable,
     UnmaskError,
@@ -352,6 +353,17 @@ def test_dependencies_that_are_away_use_up_no_attempts(stage: Stage, error: Unma
         assert stage.view.waiting  # the caller sends the message again
     assert stage.run() is StageEnd.GO_ON
     assert stage.stored_failure is None
+
+
+def test_a_decoder_that_is_killed_fails_the_video_only_if_it_is_each_time(stage: Stage) -> None:
+    error = DecoderKilled("The decoder was killed.")
+    for _ in range(stage.settings.max_attempts - 1):
+        with pytest.raises(DecoderKilled):
+            stage.run(raising(error))
+        assert stage.stored_failure is None
+    assert stage.run(raising(error)) is StageEnd.STOP
+    assert stage.stored_failure == Failure.of(error)
+    assert stage.view.status is Status.FAILED
 
 
 def test_errors_that_nobody_foresaw_are_tried_again_a_few_times(stage: Stage) -> None:

@@ -230,8 +230,13 @@ def test_a_video_that_kills_its_worker_fails_alone(world: World) -> None:
     world.assert_ends_well(other, "two faces")
 
 
-def test_a_video_that_kills_its_decoder_fails_with_a_reason(world: World) -> None:
-    """What decodes is a grandchild of the pool's process; whoever appears there is killed."""
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGSEGV, "decoder_crashed"), (signal.SIGKILL, "decoder_killed")]
+)
+def test_a_video_that_kills_its_decoder_fails_with_a_reason(
+    world: World, signum: int, code: str
+) -> None:
+    """What decodes is a grandchild of the pool's process; whoever appears there is ended."""
     worker = world.stack.parts["preprocessor"]
     world.assert_ends_well(world.submit("two faces"), "two faces")  # now all of them are there
     known = {child.pid for child in worker.process.children(recursive=True)}
@@ -242,7 +247,7 @@ def test_a_video_that_kills_its_decoder_fails_with_a_reason(world: World) -> Non
             for child in worker.process.children(recursive=True):
                 if child.pid not in known:
                     with suppress(psutil.NoSuchProcess):
-                        child.send_signal(signal.SIGSEGV)
+                        child.send_signal(signum)
             time.sleep(0.002)
 
     killer = threading.Thread(target=kill_decoders)
@@ -253,7 +258,7 @@ def test_a_video_that_kills_its_decoder_fails_with_a_reason(world: World) -> Non
         stop.set()
         killer.join()
     assert state["status"] == "failed"
-    assert state["failure"]["code"] == "decoder_crashed"
+    assert state["failure"]["code"] == code
     world.assert_ends_well(world.submit("two faces"), "two faces")
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from unmask_shared.errors import (
     DecoderCrashed,
+    DecoderKilled,
     NotAVideo,
     UnmaskError,
     UnreadableVideo,
@@ -70,7 +71,9 @@ def error_of_end(end: JobEnd, limits: SandboxLimits) -> Exception:
         case _ if code == -signal.SIGXCPU or _was_killed_for_cpu(end, limits):
             return _too_much_cpu(limits)
         case _ if code == -signal.SIGKILL:
-            return _too_much_memory(limits)  # the kernel kills when the machine has no more
+            return DecoderKilled(
+                "The decoder was killed, as the kernel does when the machine has no more memory."
+            )
     return DecoderCrashed(f"The decoder crashed on this video ({_name_end(code)}).")
 
 
