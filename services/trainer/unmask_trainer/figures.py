@@ -55,9 +55,7 @@ def _draw(
         axes.plot(at, [validation[i] for i in mine], "o-", color="C1")
         if mine[0]:
             axes.axvline(at[0] - 0.5, color="0.6", linestyle=":")
-        axes.annotate(
-            stage, (at[0] - 0.4, 1), xycoords=("data", "axes fraction"), va="top", size="small"
-        )
+        axes.annotate(stage, (at[0] - 0.45, 1.02), xycoords=("data", "axes fraction"), size="small")
     axes.plot([], "o-", color="C0", label="training (augmented)")
     axes.plot([], "o-", color="C1", label="validation (other people)")
     axes.set_xlim(0.5, len(history) + 0.5)
@@ -65,7 +63,8 @@ def _draw(
     axes.set_ylabel(title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    axes.legend()
+    # Below: with few epochs there is no corner without a point.
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     # Without the software's version the file stays the same from one release to the next.
     figure.savefig(path, metadata={"Software": None})
     return path
