@@ -1,4 +1,4 @@
-# Everything that can be done here: make install demo serve lint format test test-browser chaos fuzz audit
+# Everything that can be done here: make install demo serve lint format test test-browser chaos fuzz load audit
 # bench (CI calls the same).
 # Debian 12 or newer with Python 3.11+ and make is enough; nothing needs root or Docker.
 
@@ -14,7 +14,7 @@ SEED ?= 1
 COUNT ?= 500
 VIDEO ?= $(DEMO_MEDIA)/astronaut_real.mp4 $(DEMO_MEDIA)/astronaut_fake.mp4
 
-.PHONY: install demo serve lint format test test-api test-browser chaos fuzz audit bench default-checkpoint
+.PHONY: install demo serve lint format test test-api test-browser chaos fuzz load audit bench default-checkpoint
 .PHONY: compose-build compose-up compose-down test-compose
 .DEFAULT_GOAL := install
 
@@ -56,6 +56,10 @@ CHAOS_VIDEOS ?= 200
 CHAOS_SEED ?= 1
 chaos: install
 	PYTHONPATH=tests/assets $(BIN)/python tests/chaos --videos $(CHAOS_VIDEOS) --seed $(CHAOS_SEED)
+
+# Fifty clients for ten minutes: docs/benchmarks.md has what came of it.
+load: install
+	$(BIN)/python bench/load.py
 
 lint: install
 	$(BIN)/ruff check .

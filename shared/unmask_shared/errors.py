@@ -173,6 +173,19 @@ class TooManyUploads(UnmaskError):
     action = "Send the file again in a moment."
 
 
+class QueueFull(UnmaskError):
+    """More videos wait for a worker than this installation lets wait."""
+
+    code = "queue_full"
+    http_status = 503
+    retryable = True
+    title = "Too many videos are waiting"
+    action = (
+        "Send the video again later; the operator can add workers, and sets the limit with "
+        "UNMASK_WAITING_VIDEOS."
+    )
+
+
 class TooManyEventStreams(UnmaskError):
     """As many clients follow videos as this installation serves at once."""
 

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
+import redis
 from gateway_process import GatewayProcess, running_gateway
 from pydantic import SecretStr
 from real_services import ValkeyServer
@@ -16,6 +18,7 @@ from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import Scope
 from unmask_shared.errors import NoVideoStream
 from unmask_shared.job_store import RedisJobStore, Want, make_job_store
+from unmask_shared.messages import PREPROCESSOR_QUEUE
 from unmask_shared.object_store import LocalObjectStore
 from unmask_shared.settings import JobSettings
 from unmask_shared.videos import Failure
@@ -228,3 +231,25 @@ def test_the_description_tells_of_limits(client: httpx.Client) -> None:
     examples = refusals["403"]["content"]["application/problem+json"]["examples"]
     assert set(examples) == {"missing_scope", "storage_quota_exceeded"}
     assert "429" in paths["/videos/{video_id}"]["get"]["responses"]
+
+
+def test_nobody_adds_to_a_queue_that_is_full(tmp_path: Path, valkey: ValkeyServer) -> None:
+    # A database of its own: the other gateway of this module queues its videos again.
+    redis_url = valkey.url.removesuffix("0") + "3"
+    settings = {"waiting_videos": 2, "shutdown_grace_s": 1}
+    with (
+        running_gateway(tmp_path, redis_url=redis_url, **settings) as gateway,
+        httpx.Client(base_url=gateway.url, trust_env=False, timeout=20) as client,
+    ):
+        accepted = [submit(client) for _ in range(2)]
+        assert {answer.status_code for answer in accepted} == {202}
+        before = gateway.stored_keys()
+        refused = submit(client)
+        assert_refused(refused, 503, "queue_full")
+        assert int(refused.headers["retry-after"]) > 0
+        again = client.post(f"/videos/{accepted[0].json()['id']}/analyses", json={})
+        assert_refused(again, 503, "queue_full")
+        assert gateway.stored_keys() == before
+        # A worker takes one.
+        assert redis.Redis.from_url(redis_url).lpop(PREPROCESSOR_QUEUE) is not None
+        assert submit(client).status_code == 202

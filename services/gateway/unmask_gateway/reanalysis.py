@@ -55,6 +55,7 @@ class Reanalysis:
             ModelRefused: They choose one that the workers cannot use.
             StorageQuotaExceeded: The videos of the caller's key fill their room.
             TooManyUnfinishedVideos: As many as the key may have are not finished.
+            QueueFull: As many videos wait as may.
             VideoNotFound: The original was erased meanwhile.
             ObjectStoreUnavailable: The store failed.
         """
@@ -74,6 +75,7 @@ class Reanalysis:
             trace=carried(),
             idempotency=binding,
         )
+        self._quotas.check_queue()
         self._quotas.reserve(caller, record.id, size=original.upload.bytes)
         try:
             self._store.copy(source_key(original.id), source_key(record.id))

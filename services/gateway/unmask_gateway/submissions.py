@@ -70,6 +70,7 @@ class Submissions:
             SourceUrlRefused: It wants it sent where this installation does not send to.
             StorageQuotaExceeded: The videos of its key fill their room.
             TooManyUnfinishedVideos: As many as its key may have are not finished.
+            QueueFull: As many videos wait as may.
             ObjectStoreUnavailable: The store failed.
             UnmaskError: The upload broke off, with the error it was aborted with.
         """
@@ -81,6 +82,7 @@ class Submissions:
         # Refused now if the choice came before the file, and else when all has arrived.
         self._models.pin(upload.options())
         self._webhooks.check(upload.webhook_url())
+        self._quotas.check_queue()
         video_id = str(uuid_utils.uuid7())
         self._quotas.reserve(upload.caller, video_id, size=upload.expected_bytes)
         try:

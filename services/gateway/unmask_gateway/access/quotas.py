@@ -1,4 +1,4 @@
-"""How much a key may have here at once."""
+"""How much a key may have here at once, and how much may wait."""
 
 import logging
 import uuid
@@ -6,8 +6,9 @@ import uuid
 from unmask_gateway.access.caller import Caller
 from unmask_gateway.access.errors import StorageQuotaExceeded, TooManyUnfinishedVideos
 from unmask_gateway.access.settings import LimitSettings
-from unmask_shared.errors import JobStoreUnavailable
+from unmask_shared.errors import JobStoreUnavailable, QueueFull
 from unmask_shared.job_store import RedisJobStore, Room, Want
+from unmask_shared.messages import PREPROCESSOR_QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,25 @@ class Quotas:
         self._jobs = jobs
         self._stored_bytes = settings.stored_bytes_per_key
         self._unfinished = settings.unfinished_videos_per_key
+        self._waiting = settings.waiting_videos
+
+    def check_queue(self) -> None:
+        """Return if one more video may wait for a worker, whoever sends it.
+
+        Those that are on their way at this moment come on top.
+
+        Raises:
+            QueueFull: As many as may wait do so.
+        """
+        if not self._waiting:
+            return
+        try:
+            waiting = self._jobs.queue_length(PREPROCESSOR_QUEUE)
+        except JobStoreUnavailable as error:
+            log.warning("the queue is not bounded: %s", error.detail)
+            return
+        if waiting >= self._waiting:
+            raise QueueFull(f"{waiting} videos wait; {self._waiting} may.")
 
     def reserve(self, caller: Caller, video_id: str, *, size: int) -> None:
         """Keep room for a video of the caller until it is accepted.

@@ -25,7 +25,10 @@ class KeySettings(BaseSettings):
 
 
 class LimitSettings(BaseSettings):
-    """What one key may use; 0 is any amount. Keys with the scope `admin` are not limited."""
+    """What one key may use, and all together; 0 is any amount.
+
+    Keys with the scope `admin` are only limited by what concerns all.
+    """
 
     model_config = SettingsConfigDict(env_prefix="UNMASK_")
 
@@ -36,6 +39,9 @@ class LimitSettings(BaseSettings):
     unfinished_videos_per_key: Annotated[
         int, Field(ge=0, description="Videos that wait or are worked on.")
     ] = 100
+    waiting_videos: Annotated[
+        int, Field(ge=0, description="Videos of everybody that no worker has taken yet.")
+    ] = 10_000
     stored_bytes_per_key: Annotated[
         int, Field(ge=0, description="Size of all videos that are kept, as they were sent.")
     ] = 0

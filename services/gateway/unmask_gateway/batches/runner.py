@@ -26,6 +26,7 @@ from unmask_shared.erasure import erase_video
 from unmask_shared.errors import (
     DamagedDocument,
     DependencyUnavailable,
+    QueueFull,
     TooManyUploads,
     UnmaskError,
 )
@@ -46,7 +47,7 @@ _KEEP_EVERY_S: Final = 4.0
 _WITHOUT_DOCUMENT: Final = timedelta(minutes=10)
 
 # Not the item's fault: it is tried again.
-_LATER: Final = (DependencyUnavailable, TooManyUploads, TooManyUnfinishedVideos)
+_LATER: Final = (DependencyUnavailable, TooManyUploads, TooManyUnfinishedVideos, QueueFull)
 
 
 class BatchRunner:
@@ -120,7 +121,7 @@ class BatchRunner:
                 await to_thread.run_sync(self._batches.close, batch_id)
         except _LATER as error:
             log.info("a batch waits: %s", error.detail, extra={"batch_id": batch_id})
-            is_full = isinstance(error, TooManyUnfinishedVideos)
+            is_full = isinstance(error, TooManyUnfinishedVideos | QueueFull)
             await asyncio.sleep(_WHILE_FULL_S if is_full else _LOOK_EVERY_S)
         except DamagedDocument as error:
             log.error("%s", error.detail, extra={"batch_id": batch_id})  # noqa: TRY400 - no bug of ours
