@@ -23,6 +23,7 @@ from unmask_shared.broker import queued_videos
 from unmask_shared.erasure import erase_remains, erase_video
 from unmask_shared.errors import BrokerUnavailable, DamagedDocument, DependencyUnavailable
 from unmask_shared.job_store import RedisJobStore
+from unmask_shared.leases import unless_redis_is_away
 from unmask_shared.messages import (
     BATCH,
     CLASSIFY_FACES,
@@ -239,6 +240,8 @@ class Sweeper:
             except DependencyUnavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
             stop.wait(pause_s)
+        with unless_redis_is_away("others wait to sweep", about={}):
+            self._jobs.end_turn("sweeper", self._name)
 
     def _take_turn(self) -> bool:
         return self._turn_s is None or self._jobs.take_turn("sweeper", self._name, self._turn_s)

@@ -426,6 +426,10 @@ def test_a_turn_is_kept_by_its_owner_and_goes_over_when_it_falls_silent(
     assert not job_store.take_turn("sweeper", "b", 1)
     time.sleep(0.5)
     assert job_store.take_turn("sweeper", "b", 1)
+    job_store.end_turn("sweeper", "a")
+    assert not job_store.take_turn("sweeper", "a", 1)
+    job_store.end_turn("sweeper", "b")
+    assert job_store.take_turn("sweeper", "a", 1)
 
 
 # --- servers that fail -----------------------------------------------------------------------
@@ -447,6 +451,8 @@ CALLS: dict[str, Callable[[RedisJobStore], object]] = {
     "reserve": lambda jobs: jobs.rooms.reserve("a", ID, size=1, most_bytes=1, most_unfinished=1),
     "live_workers": lambda jobs: jobs.live_workers("inference"),
     "take_turn": lambda jobs: jobs.take_turn("sweeper", "a", 1),
+    "end_turn": lambda jobs: jobs.end_turn("sweeper", "a"),
+    "gpus": lambda jobs: jobs.gpus.of(["here:1"]),
     "check": lambda jobs: jobs.check(),
 }
 
