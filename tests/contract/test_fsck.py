@@ -380,7 +380,8 @@ def test_after_redis_lost_everything_all_is_shown_and_queued_again(
         finding.mend()
     assert local.findings() == []
     assert local.listed == {"a", "b"}
-    assert local.jobs.catalogue.usage("somebody").unfinished == 1
+    room = local.jobs.rooms.reserve("somebody", "c", size=1, most_bytes=0, most_unfinished=9)
+    assert room.unfinished == 1
     assert queued_videos(local.celery) == {"b"}
 
 

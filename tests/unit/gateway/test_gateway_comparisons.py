@@ -50,7 +50,6 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
         keys=None,  # type: ignore[arg-type]
         owners=None,  # type: ignore[arg-type]
         rates=None,  # type: ignore[arg-type]
-        quotas=None,  # type: ignore[arg-type]
     )
     with pytest.raises(InvalidApiKey):
         gate.admit(ADMIN_KEY[:-1], needs=Scope.READ, video_id=None, limits=[])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.requests import ClientDisconnect
 
+from unmask_gateway.access.quotas import Quotas
+from unmask_gateway.access.settings import LimitSettings
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.settings import GatewaySettings
 from unmask_gateway.submissions import Submissions
@@ -69,6 +71,7 @@ def make_receiver(store: LocalObjectStore, **limits: float) -> UploadReceiver:
         celery=make_celery(job_settings),
         models=ModelChoice(ModelRegistry(store)),
         webhooks=WebhookTargets(store, WebhookSettings()),
+        quotas=Quotas(make_job_store(job_settings), LimitSettings()),
     )
     return UploadReceiver(submissions.keep, GatewaySettings.model_validate(limits))
 
