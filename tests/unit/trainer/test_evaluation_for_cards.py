@@ -92,7 +92,7 @@ def test_exported_again_the_card_does_not_say_things_twice(evaluation, tmp_path)
 def test_a_test_that_is_evaluated_again_stands_on_the_card_once_by_the_name_that_others_look_for(
     evaluation, tmp_path
 ):
-    added = read_additions(evaluation, CARD).rows
+    added = read_additions(evaluation, CARD).rows[:2]
     bare = {"people": None, "auc_interval": None, "accuracy_interval": None, "note": "Unseen."}
     trained = [row.model_copy(update=bare | {"split": "test"}) for row in added]
     other = trained[1].model_copy(update={"split": "test other", "true_fake": 1})
