@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
@@ -162,7 +161,7 @@ class OneByOne(nn.Module):
 def lstm_like(model: ResNetLSTM, seed: int) -> nn.Module:
     """An untrained LSTM and head of the same shape; its trunk is never asked."""
     torch.manual_seed(seed)
-    fresh = ResNetLSTM(Architecture(**model.architecture.model_dump()))
+    fresh = ResNetLSTM(model.architecture)
     fresh.trunk.requires_grad_(False)
     return fresh
 
