@@ -4,11 +4,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import psutil
 
 
-def helpers_of(run: Popen[str]) -> list[psutil.Process]:
+def helpers_of(run: Popen[Any]) -> list[psutil.Process]:
     """Processes of the command's group that are still at work."""
     found = []
     for process in psutil.process_iter():

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from killed_commands import helpers_of
 from prepared_crops import CROPS, prepared_crops
 
 EXPERIMENT = f"""
@@ -52,6 +53,7 @@ def start(material: Path, out: Path) -> subprocess.Popen[bytes]:
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -77,6 +79,10 @@ def test_a_run_that_is_killed_again_and_again_gives_the_curve_of_a_whole_one(mat
                 break
             time.sleep(0.02)
         assert process.wait(60) == -signal.SIGKILL, "the run ended before it could be killed"
+        deadline = time.monotonic() + 20
+        while left := helpers_of(process):
+            assert time.monotonic() < deadline, f"readers outlive the run: {left}"
+            time.sleep(0.05)
         kills += 1
     assert start(material, broken).wait(200) == 0
 

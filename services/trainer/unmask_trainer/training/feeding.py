@@ -9,6 +9,7 @@ import cv2
 from torch.utils.data import DataLoader
 
 from unmask_shared.processes import die_with_parent
+from unmask_trainer.interrupts import SHIELDED
 from unmask_trainer.training.loop import Feed
 from unmask_trainer.training.plan import (
     Draw,
@@ -83,8 +84,9 @@ class _Reader:
             prefetch_factor=_PREFETCHED if loaders else None,
             persistent_workers=loaders > 0,
             worker_init_fn=_prepare_process if loaders else None,
-            # Forking a process in which OpenMP has threads can hang.
-            multiprocessing_context="forkserver" if loaders else None,
+            # Forking a process in which OpenMP has threads can hang, and a fork server outlives a
+            # run that is killed, with all readers.
+            multiprocessing_context=SHIELDED if loaders else None,
         )
 
     def read(self, order: Sequence[list[Draw]]) -> Iterator[Batch]:
