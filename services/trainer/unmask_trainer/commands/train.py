@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     settings = read_experiment(options.experiment, options.set)
     # Of the processes of a distributed run, the first one speaks for all.
-    with TerminalWatcher(shown=rank_zero_only.rank == 0) as watcher:
+    with TerminalWatcher(shown=getattr(rank_zero_only, "rank", 0) == 0) as watcher:
         card = run_experiment(
             settings, options.data, options.out, workers=options.workers, watcher=watcher
         )
