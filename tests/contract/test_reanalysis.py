@@ -1,5 +1,6 @@
 """Analysing a stored video again over HTTP: a new video with the same file."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from unmask_shared.records import read_document
 from unmask_shared.settings import StoreSettings
 from unmask_shared.videos import VideoRecord
 
+ROOT = Path(__file__).parents[2]
 NAME = "resnet-lstm"
 ADMIN_KEY = "0123456789abcdef" * 3
 VIDEO = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(range(256)) * 40_000
@@ -89,7 +91,8 @@ def submitted(client: httpx.Client, **options: str) -> dict[str, Any]:
 
 
 def publish(registry: ModelRegistry, folder: Path, version: str) -> None:
-    (folder / version).write_text(version)
+    card = json.loads((ROOT / "models/default/card.json").read_text()) | {"version": version}
+    (folder / version).write_text(json.dumps(card))
     registry.publish(NAME, version, {"card.json": folder / version})
 
 
