@@ -56,7 +56,7 @@ async function isFreeToLeave() {
  * What a view gets. `show` replaces the page, `signal` is aborted when people go elsewhere, and
  * `keepUntil(ask)` has `ask` confirm that they may.
  */
-function makeContext(signal) {
+function makeContext(signal, onShown) {
   return {
     signal,
     url: new URL(location),
@@ -67,6 +67,7 @@ function makeContext(signal) {
     },
     show(title, ...nodes) {
       if (signal.aborted) return;
+      onShown();
       const main = document.getElementById("main");
       const isFirst = !hasShown;
       hasShown = true;
@@ -87,7 +88,6 @@ async function render() {
   leaving = new AbortController();
   mayLeave = null;
   const { signal } = leaving;
-  const context = makeContext(signal);
   const main = document.getElementById("main");
   if (shown !== "" && shown !== location.pathname) scrollTo(0, 0);
   shown = location.pathname;
@@ -97,6 +97,7 @@ async function render() {
     if (!hasShown) main.append(element("p", { class: "muted" }, "Loading…"));
     announce("Loading");
   }, 400);
+  const context = makeContext(signal, () => clearTimeout(slow));
   try {
     const [pattern, view] = routes.find(([one]) => one.test(location.pathname)) ?? [];
     if (!view) throw nowhere();
