@@ -1,16 +1,19 @@
 """The Celery application, built the same way by everyone who sends or runs tasks."""
 
 import json
+import logging
 from typing import Any
 
 import redis
 from celery import Celery
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError, OperationalError
 
 from unmask_shared.errors import BrokerUnavailable
 from unmask_shared.messages import PRIORITIES, QUEUE_OF_TASK, lists_of
 from unmask_shared.settings import JobSettings
+
+log = logging.getLogger(__name__)
 
 
 def make_celery(settings: JobSettings) -> Celery:
@@ -89,14 +92,23 @@ def _in_broker(celery: Celery, field: str) -> set[str]:
                 for queue in set(QUEUE_OF_TASK.values()):
                     for waiting in lists_of(queue):
                         for message in client.lrange(waiting, 0, -1):
-                            found |= _named_in(channel, json.loads(message), field)
+                            found |= _named_in(channel, message, field)
                 for taken in client.hvals(channel.unacked_key):
-                    found |= _named_in(channel, json.loads(taken)[0], field)
+                    found |= _named_in(channel, taken, field)
     except (redis.RedisError, OperationalError) as error:
         raise BrokerUnavailable("The queue cannot be read.") from error
     return found
 
 
-def _named_in(channel: Any, message: dict[str, Any], field: str) -> set[str]:
-    _, payload, _ = channel.message_to_python(message).decode()
-    return {payload[field]} if field in payload else set()
+def _named_in(channel: Any, text: bytes, field: str) -> set[str]:
+    """What a message names; of those that were taken, the delivery comes with the message."""
+    try:
+        message = json.loads(text)
+        if isinstance(message, list):
+            message = message[0]
+        _, payload, _ = channel.message_to_python(message).decode()
+        return {payload[field]} if field in payload else set()
+    # Whatever it is: no sweep shall stop because somebody else writes to this server.
+    except (ValueError, TypeError, LookupError, AttributeError, KombuError) as error:
+        log.warning("a message is passed over that nobody here sent: %s", type(error).__name__)
+        return set()

@@ -473,6 +473,16 @@ def test_the_broker_tells_the_videos_of_all_its_messages(system: System) -> None
         assert len(queued_videos(system.celery)) == 3
 
 
+@pytest.mark.parametrize("text", ["no JSON", "[]", "[1]", "{}", '{"body": 1}', "null", "\xff"])
+def test_a_message_of_somebody_else_keeps_no_sweep_from_its_work(
+    system: System, redis_url: str, text: str
+) -> None:
+    enqueue(system.celery, system.jobs, "a")
+    with redis.Redis.from_url(redis_url) as client:
+        client.rpush(INFERENCE_QUEUE, text)
+    assert queued_videos(system.celery) == {"a"}
+
+
 def test_a_broker_that_is_down_is_reported_in_seconds() -> None:
     [port] = free_ports(1)
     settings = JobSettings(redis_url=SecretStr(f"redis://127.0.0.1:{port}/0"))
