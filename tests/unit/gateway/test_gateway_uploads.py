@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.requests import ClientDisconnect
 
+from unmask_gateway.access.caller import Caller
+from unmask_gateway.access.keys import Scope
 from unmask_gateway.access.quotas import Quotas
 from unmask_gateway.access.settings import LimitSettings
 from unmask_gateway.model_choice import ModelChoice
@@ -255,8 +257,9 @@ def test_one_key_cannot_take_all_places(local_store: LocalObjectStore, tmp_path:
 
     def one(owner: str | None) -> "asyncio.Task[object]":
         body = pieces(OPENING, VIDEO, CLOSING)
+        caller = Caller(key_id=owner, scopes=frozenset({Scope.SUBMIT}))
         return asyncio.create_task(
-            receiver.receive(body, content_type=HEADER, content_length=None, owner=owner)
+            receiver.receive(body, content_type=HEADER, content_length=None, caller=caller)
         )
 
     async def crowd() -> None:
