@@ -182,7 +182,7 @@ def test_a_data_set_never_changes(store, tmp_path):
 
 def test_only_data_sets_are_uploaded_and_only_whole_ones_found(store, tmp_path):
     data = StoredData(store)
-    with pytest.raises(InvalidRequest, match="holds no videos"):
+    with pytest.raises(InvalidRequest, match="is not a folder"):
         data.upload(tmp_path / "nowhere", "x")
     for name in ("", "../x", "a/b", ".hidden", "x" * 65):
         with pytest.raises(InvalidDatasetName):

@@ -81,12 +81,12 @@ def read_labelled_videos(folder: Path) -> list[LabelledVideo]:
     """
     if is_prepared(folder):
         return _read_prepared_videos(folder)
-    if missing := [name for name in LABELS if not (folder / name).is_dir()]:
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is not a folder")
+    if not all((folder / name).is_dir() for name in LABELS):
         raise InvalidInput(
-            f"{folder} is no data set: it was not prepared to the end, and has no folder "
-            f"{' and no folder '.join(missing)}. python -m unmask_trainer prepare reads all layouts"
-            if folder.is_dir()
-            else f"{folder} is not a folder"
+            f"{folder} holds no videos in {' and '.join(f'{name}/' for name in LABELS)}, and was "
+            "not prepared to the end: python -m unmask_trainer prepare reads all layouts"
         )
     table = _read_metadata(folder / METADATA_FILE)
     videos = []
