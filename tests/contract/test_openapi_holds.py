@@ -58,7 +58,9 @@ def gateway(
     }
     if request.param == "keys":
         server: SeaweedServer = request.getfixturevalue("s3_server")
-        settings |= {"access": "keys", "admin_key": ADMIN_KEY} | settings_of(server.settings())
+        settings |= {"access": "keys", "admin_key": ADMIN_KEY} | settings_of(
+            server.settings("openapi")
+        )
         settings["s3_public_endpoint"] = f"http://{server.endpoint}"
     folder = tmp_path_factory.mktemp("gateway")
     with running_gateway(folder, redis_url=redis_url, shutdown_grace_s=1, **settings) as process:

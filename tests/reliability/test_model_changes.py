@@ -124,7 +124,7 @@ def test_models_change_under_traffic_without_a_failed_job(
             assert "active, but refused by" in capsys.readouterr().out
 
             assert trainer(["models", "rollback"]) == 0
-            assert capsys.readouterr().out == f"{NAME} {WARM} is active\n"
+            assert capsys.readouterr().out == f"Active for faces: {NAME} {WARM}.\n"
             traffic.wait_for_more(3)
             before_built_in = len(traffic.finished)
             assert trainer(["models", "rollback"]) == 0

@@ -110,7 +110,15 @@ def test_the_split_is_told_with_its_protocol_counts_and_digest(out):
         }
         assert told == counted
     assert split["notes"] == [
-        "1 files are not named as in Celeb-DF and were left out: Celeb-real/readme.txt"
+        "1 files are not named as in Celeb-DF and were left out: Celeb-real/readme.txt",
+        *(
+            f"{folder} holds {here} of the {all_of_it} videos that celeb-df-v1 was published with"
+            for folder, here, all_of_it in (
+                ("Celeb-real", 17, 158),
+                ("Celeb-synthesis", 12, 795),
+                ("YouTube-real", 2, 250),
+            )
+        ),
     ]
 
 
