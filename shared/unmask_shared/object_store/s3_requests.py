@@ -103,14 +103,19 @@ class SignedRequests:
     ) -> None:
         if answer.status < 300 and not (or_with_error and b"<Error>" in answer.data):
             return
-        code = _CODE.search(answer.data)
-        raise S3Error(
-            response=answer,
-            code=code[1].decode() if code else f"HTTP {answer.status}",
-            message=None,
-            resource=None,
-            request_id=None,
-            host_id=None,
-            bucket_name=self._bucket,
-            object_name=key,
-        )
+        raise refusal_of(answer, self._bucket, key)
+
+
+def refusal_of(answer: urllib3.BaseHTTPResponse, bucket: str, key: str | None = None) -> S3Error:
+    """What a server says in an answer that is no success, as MinIO's client would raise it."""
+    code = _CODE.search(answer.data)
+    return S3Error(
+        response=answer,
+        code=code[1].decode() if code else f"HTTP {answer.status}",
+        message=None,
+        resource=None,
+        request_id=None,
+        host_id=None,
+        bucket_name=bucket,
+        object_name=key,
+    )

@@ -8,13 +8,12 @@ from typing import Final
 
 import urllib3
 from minio.datatypes import ListMultipartUploadsResult, Upload
-from minio.error import S3Error
 
 from unmask_shared.object_store.presigning import Presigner
+from unmask_shared.object_store.s3_requests import refusal_of
 
 _SIGNED_FOR: Final = timedelta(minutes=5)
 _NEXT: Final = re.compile(rb"<NextUploadIdMarker>([^<]+)</NextUploadIdMarker>")
-_CODE: Final = re.compile(rb"<Code>(\w+)</Code>")
 
 
 class UnfinishedUploads:
@@ -47,13 +46,4 @@ class UnfinishedUploads:
         answer = self._http.request("GET", url)
         if answer.status < 300:
             return answer
-        code = _CODE.search(answer.data)
-        raise S3Error(
-            response=answer,
-            code=code[1].decode() if code else f"HTTP {answer.status}",
-            message=None,
-            resource=None,
-            request_id=None,
-            host_id=None,
-            bucket_name=self._bucket,
-        )
+        raise refusal_of(answer, self._bucket)
