@@ -157,7 +157,6 @@ def test_options_are_recorded_and_told_wherever_they_stand_in_the_form(
         files=[
             ("face_mode", (None, "full_frame")),
             ("file", ("clip.mp4", VIDEO, "video/mp4")),
-            ("a_field_of_tomorrow", (None, "x")),
             ("landmark_overlays", (None, "true")),
         ],
     )
@@ -201,7 +200,13 @@ def test_a_refused_option_is_named_with_its_value_and_what_is_allowed(
             "malformed_upload",
         ),
         ({"content": b"no form", "headers": MULTIPART}, 400, "malformed_upload"),
-        ({"files": {"video": ("a.mp4", VIDEO)}}, 400, "malformed_upload"),
+        ({"files": {"heatmaps": (None, "true")}}, 400, "malformed_upload"),
+        ({"files": {"video": ("a.mp4", VIDEO)}}, 422, "invalid_request"),
+        (
+            {"files": [("file", ("a.mp4", VIDEO)), ("heatmap", (None, "true"))]},
+            422,
+            "invalid_request",
+        ),
         ({"content": HEAD + VIDEO, "headers": MULTIPART}, 400, "truncated_upload"),
         ({"content": b"", "headers": MULTIPART}, 400, "truncated_upload"),
         ({"files": {"file": ("a.mp4", b"")}}, 400, "empty_upload"),

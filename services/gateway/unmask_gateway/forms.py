@@ -11,6 +11,7 @@ from unmask_gateway.options import OPTION_FIELDS, OptionFields
 from unmask_gateway.outbound.rules import MAX_URL_LENGTH
 from unmask_shared.errors import (
     InvalidOption,
+    InvalidRequest,
     MalformedUpload,
     UnsupportedContentType,
     UploadTooLarge,
@@ -18,6 +19,7 @@ from unmask_shared.errors import (
 
 FILE_FIELD: Final = "file"
 WEBHOOK_FIELD: Final = "webhook_url"
+_FIELDS: Final = (FILE_FIELD, *sorted(OPTION_FIELDS), WEBHOOK_FIELD)
 # Everything that is not the file itself: boundaries, headers, other fields.
 MAX_FORM_BYTES: Final = 64 * 1024
 _MAX_PARTS: Final = 16
@@ -26,6 +28,7 @@ _MAX_FILENAME: Final = 255
 _UNNAMED: Final = "unnamed"
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 _MAX_TYPE: Final = 127
+_SHOWN_OF_A_NAME: Final = 64
 # Control and format characters (bidirectional overrides can make one name look like another),
 # line and paragraph separators, lone surrogates.
 _DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -35,13 +38,10 @@ class _Part(Enum):
     FILE = auto()
     OPTION = auto()
     WEBHOOK = auto()
-    OTHER = auto()
 
 
 class FileForm:
     """A `multipart/form-data` body with one file and some options, fed in pieces of any size.
-
-    Fields that it does not know are skipped.
 
     Attributes:
         filename: Last component of the name that the client gave, cleaned; set with the first
@@ -75,7 +75,7 @@ class FileForm:
         self._file_bytes = 0
         self._body_bytes = 0
         self._parts = 0
-        self._part = _Part.OTHER
+        self._part: _Part | None = None
         self._headers: dict[bytes, bytes] = {}
         self._header_name = bytearray()
         self._header_value = bytearray()
@@ -87,6 +87,7 @@ class FileForm:
 
         Raises:
             MalformedUpload: The body is no such form, or holds too much beside the file.
+            InvalidRequest: A field is not known; the name of an option may be misspelt.
             InvalidOption: An option is repeated, or has a value that is not allowed.
             UploadTooLarge: The file is larger than allowed.
         """
@@ -139,7 +140,10 @@ class FileForm:
             self._part = _Part.FILE
             self._begin_file(parameters.get(b"filename", b""))
         else:
-            self._part = _Part.OTHER
+            raise InvalidRequest(
+                f"The form has a field named {name[:_SHOWN_OF_A_NAME]!a}, which is not known; "
+                f"its fields are {', '.join(f'`{known}`' for known in _FIELDS)}."
+            )
 
     def _begin_file(self, filename: bytes) -> None:
         if self.has_file:
@@ -149,7 +153,7 @@ class FileForm:
         self.content_type = clean_content_type(self._headers.get(b"content-type", b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Keep what belongs to the file or to a text field, drop the rest."""
+        """Keep what belongs to the file or to a text field."""
         if self._part is _Part.FILE:
             self._file_data.append(data[start:end])
             self._file_bytes += end - start

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from unmask_gateway.forms import MAX_FORM_BYTES, FileForm, clean_filename
 from unmask_shared.errors import (
     InvalidOption,
+    InvalidRequest,
     MalformedUpload,
     UnsupportedContentType,
     UploadTooLarge,
@@ -72,7 +73,7 @@ contents = (
 
 @given(content=contents, cuts=st.lists(st.integers(min_value=0, max_value=1000), max_size=12))
 def test_a_file_survives_any_cut_of_the_body(content: bytes, cuts: list[int]) -> None:
-    body = closed(part(b"note", name="comment", filename=None), part(content), part(b"z", name="z"))
+    body = closed(option("heatmaps", "true"), part(content), option("webhook_url", "http://a"))
     form, data = parse(body, cuts)
     assert data == content
     assert form.is_complete
@@ -103,9 +104,35 @@ def test_options_are_read_before_and_behind_the_file_however_the_body_is_cut(
     assert form.options.chosen() == AnalysisOptions.model_validate(asked)
 
 
-def test_without_options_the_defaults_are_chosen_and_unknown_fields_are_ignored() -> None:
-    form, _ = parse(closed(option("colour", "red"), part(b"content"), option("Face_Mode", "x")))
+def test_without_options_the_defaults_are_chosen() -> None:
+    form, _ = parse(closed(part(b"content")))
     assert form.options.chosen() == AnalysisOptions()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("heatmap", "'heatmap'"),
+        ("Face_Mode", "'Face_Mode'"),
+        ("video", "'video'"),
+        ("", "''"),
+        ("\u202e\x1b", r"'\\u202e\\x1b'"),
+        ("x" * 2000, "'xxx"),
+    ],
+)
+def test_a_field_that_is_not_known_is_named_with_those_that_are(name: str, shown: str) -> None:
+    unknown = option(name, "true")
+    for body in (closed(unknown, part(b"content")), closed(part(b"content"), unknown)):
+        with pytest.raises(InvalidRequest, match=f"field named {shown}") as refusal:
+            parse(body)
+        assert "`file`, `face_mode`, `heatmaps`" in refusal.value.detail
+        assert len(refusal.value.detail) < 700
+
+
+def test_a_field_that_is_not_known_is_refused_before_the_file_arrives() -> None:
+    form = FileForm(HEADER, max_file_bytes=1 << 20)
+    with pytest.raises(InvalidRequest, match="'heatmap'"):
+        form.feed(option("heatmap", "true"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +185,7 @@ form_fragments = st.sampled_from(
 
 @given(fragments=st.lists(form_fragments | st.binary(max_size=8)))
 def test_a_garbled_form_is_refused_as_malformed_or_left_unfinished(fragments: list[bytes]) -> None:
-    with contextlib.suppress(MalformedUpload):
+    with contextlib.suppress(MalformedUpload, InvalidRequest):
         form, data = parse(b"".join(fragments))
         assert form.has_file or not data
 
@@ -193,7 +220,7 @@ def test_an_unusable_boundary_is_refused(header: str) -> None:
 
 
 def test_the_form_may_come_without_the_file() -> None:
-    form, data = parse(closed(part(b"note", name="comment", filename=None)))
+    form, data = parse(closed(option("heatmaps", "true")))
     assert form.is_complete
     assert not form.has_file
     assert data == b""
@@ -220,14 +247,13 @@ def test_a_file_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        closed(part(b"x" * (MAX_FORM_BYTES + 1), name="comment"), part(b"video")),
-        closed(*[part(b"", name="comment") for _ in range(50)]),
+        closed(*[option("model", "") for _ in range(50)]),
         b"\r\n" * MAX_FORM_BYTES,
         closed(part(b"video")) + b"epilogue" * MAX_FORM_BYTES,
         f"--{BOUNDARY}\r\nContent-Disposition: {'x' * 9000}".encode(),
         f"--{BOUNDARY}\r\n".encode() + b"X-Header: y\r\n" * 100,
     ],
-    ids=["large field", "many parts", "preamble", "epilogue", "long header", "many headers"],
+    ids=["many parts", "preamble", "epilogue", "long header", "many headers"],
 )
 def test_what_surrounds_the_file_is_bounded(body: bytes) -> None:
     with pytest.raises(MalformedUpload):

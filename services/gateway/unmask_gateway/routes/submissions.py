@@ -55,6 +55,7 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": [FILE_FIELD],
+                    "additionalProperties": False,
                     "properties": {
                         FILE_FIELD: {
                             "type": "string",
@@ -130,10 +131,10 @@ def make_submissions_router(
     ) -> Video:
         """Send a file in the field `file`, or JSON with its `source_url` or an `upload_id`.
 
-        Then poll the `Location`. In a form, the options may come before the file or behind it, and
-        a field that is not known is ignored. A URL is fetched before the answer comes, so a file
-        that cannot be fetched is refused at once; send an Idempotency-Key if your client may lose
-        patience.
+        Then poll the `Location`. In a form, the options may come before the file or behind it; a
+        field that is not known is refused, as in JSON. A URL is fetched before the answer comes, so
+        a file that cannot be fetched is refused at once; send an Idempotency-Key if your client may
+        lose patience.
         """
         content_type = request.headers.get("content-type")
         if is_json(content_type):
