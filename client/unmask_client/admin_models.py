@@ -105,6 +105,7 @@ class NewApiKey(ApiKey):
 
 
 class ApiKeyList(_Document):
-    """All keys."""
+    """All keys, and the names of documents in the object store that should be keys."""
 
     keys: tuple[ApiKey, ...]
+    damaged: tuple[str, ...] = ()

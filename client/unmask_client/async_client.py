@@ -8,7 +8,14 @@ from typing import BinaryIO, Self
 import httpx
 
 from unmask_client import administration, direct_uploads, operations, waiting
-from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
+from unmask_client.admin_models import (
+    ActiveModel,
+    ApiKey,
+    ApiKeyList,
+    ModelDetails,
+    ModelVersion,
+    NewApiKey,
+)
 from unmask_client.async_network import AsyncNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
@@ -201,7 +208,11 @@ class AsyncClient:
 
     async def api_keys(self) -> tuple[ApiKey, ...]:
         """See `Client.api_keys`."""
-        return (await self._network.run(administration.keys(policy=self._policy))).keys
+        return (await self.api_key_list()).keys
+
+    async def api_key_list(self) -> ApiKeyList:
+        """See `Client.api_key_list`."""
+        return await self._network.run(administration.keys(policy=self._policy))
 
     async def revoke_key(self, key_id: str) -> None:
         """See `Client.revoke_key`."""

@@ -8,7 +8,14 @@ from typing import BinaryIO, Self
 import httpx
 
 from unmask_client import administration, direct_uploads, operations, waiting
-from unmask_client.admin_models import ActiveModel, ApiKey, ModelDetails, ModelVersion, NewApiKey
+from unmask_client.admin_models import (
+    ActiveModel,
+    ApiKey,
+    ApiKeyList,
+    ModelDetails,
+    ModelVersion,
+    NewApiKey,
+)
 from unmask_client.blocking_network import BlockingNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
@@ -276,7 +283,11 @@ class Client:
 
     def api_keys(self) -> tuple[ApiKey, ...]:
         """All API keys, also those that were revoked."""
-        return self._network.run(administration.keys(policy=self._policy)).keys
+        return self.api_key_list().keys
+
+    def api_key_list(self) -> ApiKeyList:
+        """All API keys, and what should be one but is damaged in the server's object store."""
+        return self._network.run(administration.keys(policy=self._policy))
 
     def revoke_key(self, key_id: str) -> None:
         """End an API key, by its `id`."""

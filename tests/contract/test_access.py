@@ -274,6 +274,20 @@ def test_keys_are_made_and_revoked_over_http(admin: httpx.Client, gateway: Gatew
     assert admin.get(f"/videos/{video_id}").status_code == 200
 
 
+def test_a_damaged_key_is_named_and_hides_no_others(
+    admin: httpx.Client, gateway: GatewayProcess
+) -> None:
+    made = admin.post("/keys", json={"name": "desk", "scopes": ["read"]}).json()
+    document = gateway.data_dir / "store" / "objects" / "keys" / f"{'d' * 16}.json"
+    document.write_text('{"name": "half a document"')
+    answer = admin.get("/keys")
+    document.unlink()
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["damaged"] == [f"{'d' * 16}.json"]
+    assert made["id"] in {entry["id"] for entry in answer.json()["keys"]}
+    assert admin.get("/keys").json()["damaged"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "part"),
     [

@@ -19,6 +19,8 @@ from minio import Minio
 from real_services import BUCKET, SeaweedServer, ValkeyServer
 from sample_documents import FAILURE, record_of, result_of
 
+from unmask_gateway.access.key_store import KEYS_PREFIX, KeyStore
+from unmask_gateway.access.keys import Scope
 from unmask_gateway.direct_uploads import DirectUpload
 from unmask_gateway.fsck.check import Check, Patience
 from unmask_gateway.fsck.findings import Finding, Kind, LeftAloneError
@@ -281,10 +283,19 @@ def plant(system: System, redis_client: "redis.Redis") -> dict[Kind, str]:
     done = delivery.model_copy(update={"status": DeliveryStatus.DELIVERED, "next_attempt_at": None})
     write_document(store, webhook_log_key("v-hook-stale"), done)
     planted[Kind.WEBHOOK_STALE] = webhook_key("v-hook-stale")
+
+    KeyStore(store).create("newsroom", frozenset({Scope.READ}))
+    planted[Kind.KEY_UNREADABLE] = f"{KEYS_PREFIX}{'0' * 16}.json"
+    store.put(planted[Kind.KEY_UNREADABLE], b"{", content_type="application/json")
     return planted
 
 
-FOR_A_PERSON = {Kind.SOURCE_MISSING, Kind.SOURCE_DIFFERS, Kind.WEBHOOK_OVERDUE}
+FOR_A_PERSON = {
+    Kind.SOURCE_MISSING,
+    Kind.SOURCE_DIFFERS,
+    Kind.WEBHOOK_OVERDUE,
+    Kind.KEY_UNREADABLE,
+}
 
 
 def test_each_kind_is_found_mended_and_found_no_more(

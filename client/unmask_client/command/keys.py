@@ -1,5 +1,6 @@
 """`unmask keys`: who may call a server."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,9 +8,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from unmask_client.admin_models import ApiKey
 from unmask_client.client import Client
 from unmask_client.command.arguments import AsJson, Url
 from unmask_client.command.output import Output, errors_reported
+from unmask_client.errors import UnmaskClientError
 
 
 class Scope(StrEnum):
@@ -19,6 +22,14 @@ class Scope(StrEnum):
     READ = "read"
     METRICS = "metrics"
     ADMIN = "admin"
+
+
+class DamagedKeys(UnmaskClientError):
+    """The server has documents that should be keys and are not."""
+
+    code = "damaged_document"
+    title = "Some keys are damaged"
+    action = "Ask the operator to run `python -m unmask_gateway fsck`, which says what is wrong."
 
 
 def create(
@@ -51,11 +62,18 @@ def list_keys(url: Url = None, as_json: AsJson = False) -> None:
     """List all keys, also those that were revoked; the keys themselves are told to nobody."""
     output = Output(as_json=as_json)
     with errors_reported(output), Client(url) as client:
-        keys = client.api_keys()
+        found = client.api_key_list()
     if as_json:
-        for key in keys:
+        for key in found.keys:
             output.show(key.model_dump(mode="json"), "")
-        return
+    else:
+        output.print(_table(found.keys))
+    if found.damaged:
+        with errors_reported(output):
+            raise DamagedKeys(f"{', '.join(found.damaged)} cannot be read")
+
+
+def _table(keys: Iterable[ApiKey]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("id", "name", "scopes", "made (UTC)", "revoked (UTC)"):
         table.add_column(title)
@@ -63,7 +81,7 @@ def list_keys(url: Url = None, as_json: AsJson = False) -> None:
         revoked = key.revoked_at.strftime("%Y-%m-%d %H:%M") if key.revoked_at else ""
         made = key.created_at.strftime("%Y-%m-%d %H:%M")
         table.add_row(key.id, Text(key.name), ", ".join(key.scopes), made, revoked)
-    output.print(table)
+    return table
 
 
 def revoke(

@@ -99,13 +99,27 @@ def test_problems_are_documents_for_programs_and_sentences_for_people(
     assert err == "error: 7: T: No [b]video[/b].\n  A\n"
 
 
+KEY = {
+    "id": "6f1ed002ab559585",
+    "name": "newsroom",
+    "scopes": ["read"],
+    "created_at": "2026-05-04T09:30:00Z",
+    "revoked_at": None,
+}
+
+
 class NeverEnding(BaseHTTPRequestHandler):
-    """A server whose videos stay queued."""
+    """A server whose videos stay queued, and one of whose keys is damaged."""
+
+    answers = {  # noqa: RUF012 - never changed
+        f"/videos/{EXAMPLE_ID}": QUEUED_EXAMPLE,
+        "/keys": {"keys": [KEY], "damaged": ["0123456789abcdef.json"]},
+    }
 
     def do_GET(self) -> None:
-        is_video = self.path == f"/videos/{EXAMPLE_ID}"
-        self.send_response(200 if is_video else 503)
-        body = json.dumps(QUEUED_EXAMPLE).encode() if is_video else b""
+        answer = self.answers.get(self.path)
+        self.send_response(503 if answer is None else 200)
+        body = b"" if answer is None else json.dumps(answer).encode()
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -140,6 +154,18 @@ def test_watching_for_so_long_ends_with_unfinished() -> None:
     assert ended.returncode == ExitCode.UNFINISHED
     assert json.loads(ended.stdout)["error"]["code"] == "wait_timed_out"
     assert "queued after 0.2 s" in ended.stderr
+
+
+def test_damaged_keys_are_named_behind_the_others() -> None:
+    with never_ending() as url:
+        listed = run("keys", "list", "--url", url)
+        as_json = run("keys", "list", "--json", "--url", url)
+    assert (listed.returncode, as_json.returncode) == (1, 1)
+    assert "newsroom" in listed.stdout
+    assert "0123456789abcdef.json cannot be read" in listed.stderr
+    key, problem = map(json.loads, as_json.stdout.splitlines())
+    assert key["id"] == "6f1ed002ab559585"
+    assert problem["error"]["code"] == "damaged_document"
 
 
 def test_ctrl_c_ends_the_watching_without_a_traceback() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from unmask_gateway.access.errors import ApiKeyNotFound, MalformedApiKeyId
-from unmask_gateway.access.key_store import CACHE_S, KeyStore
+from unmask_gateway.access.key_store import CACHE_S, KeyStore, StoredKeys
 from unmask_gateway.access.keys import PresentedKey, Scope, make_key, parse_key_id
 from unmask_shared.access_policy import AccessPolicy, OpenAccessRefused, is_loopback
 from unmask_shared.errors import DamagedDocument
@@ -115,7 +115,7 @@ def test_a_revoked_key_is_listed_and_its_first_end_counts(store: LocalObjectStor
     second, _ = keys.create("second", frozenset({Scope.ADMIN}))
     ended = keys.revoke(first.id)
     assert keys.revoke(first.id) == ended
-    assert keys.all() == [second, ended]
+    assert keys.all() == StoredKeys(keys=(second, ended), damaged=())
 
 
 def test_a_key_document_under_another_name_is_damage(store: LocalObjectStore) -> None:
@@ -124,6 +124,17 @@ def test_a_key_document_under_another_name_is_damage(store: LocalObjectStore) ->
     store.put(f"keys/{'0' * 16}.json", copy, content_type="application/json")
     with pytest.raises(DamagedDocument, match=made.id):
         KeyStore(store).find("0" * 16)
+
+
+def test_damaged_documents_hide_no_keys(store: LocalObjectStore) -> None:
+    keys = KeyStore(store)
+    made, _ = keys.create("newsroom", BOTH)
+    other, _ = keys.create("desk", BOTH)
+    store.put(f"keys/{other.id}.json", b'{"id": ', content_type="application/json")
+    copy = store.get(f"keys/{made.id}.json")
+    store.put(f"keys/{'0' * 16}.json", copy, content_type="application/json")
+    damaged = sorted([f"{'0' * 16}.json", f"{other.id}.json"])
+    assert keys.all() == StoredKeys(keys=(made,), damaged=tuple(damaged))
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(store: LocalObjectStore) -> None:
@@ -176,6 +187,12 @@ def test_keys_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     missing = gateway_command("keys", "revoke", "0" * 16, folder=tmp_path)
     assert missing.returncode == 1
     assert "0" * 16 in missing.stderr
+
+    (tmp_path / "store" / "objects" / "keys" / f"{'0' * 16}.json").write_text("{")
+    with_damage = gateway_command("keys", "list", folder=tmp_path)
+    assert with_damage.returncode == 1
+    assert with_damage.stdout == listed
+    assert f"{'0' * 16}.json" in with_damage.stderr
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

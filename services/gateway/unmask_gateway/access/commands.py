@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from unmask_gateway.access.key_store import CACHE_S, KeyStore
 from unmask_gateway.access.keys import Scope, parse_key_id
-from unmask_shared.errors import InvalidRequest
+from unmask_shared.errors import DamagedDocument, InvalidRequest
 
 
 def add_key_commands(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +49,13 @@ def _create(keys: KeyStore, options: argparse.Namespace) -> None:
 
 
 def _list(keys: KeyStore, _: argparse.Namespace) -> None:
-    for key in keys.all():
+    found = keys.all()
+    for key in found.keys:
         state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid"
         scopes = ",".join(sorted(key.scopes))
         sys.stdout.write(f"{key.id}  {key.created_at:%Y-%m-%d}  {state}  {scopes}  {key.name}\n")
+    if found.damaged:
+        raise DamagedDocument(f"In keys/, these cannot be read: {', '.join(found.damaged)}.")
 
 
 def _revoke(keys: KeyStore, options: argparse.Namespace) -> None:

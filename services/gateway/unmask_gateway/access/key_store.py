@@ -1,9 +1,11 @@
 """Keeps API keys in the object store, which is the truth, and remembers them for seconds."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,10 +15,25 @@ from unmask_shared.errors import DamagedDocument
 from unmask_shared.object_store import ObjectStore
 from unmask_shared.records import read_document, write_document
 
+log = logging.getLogger(__name__)
+
 KEYS_PREFIX: Final = "keys/"
 # A revoked key works no longer than this in any gateway.
 CACHE_S: Final = 5.0
 _MOST_CACHED: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredKeys:
+    """All keys.
+
+    Attributes:
+        keys: Also those that were revoked, the newest first.
+        damaged: Names, in `keys/`, of documents that are not those of a key; usually `ID.json`.
+    """
+
+    keys: tuple[ApiKey, ...]
+    damaged: tuple[str, ...]
 
 
 class KeyStore:
@@ -46,16 +63,22 @@ class KeyStore:
         self._write(key)
         return key, presented
 
-    def all(self) -> list[ApiKey]:
-        """Every key, also revoked ones, the newest first.
+    def all(self) -> StoredKeys:
+        """Every key, and what should be one: a single damaged document hides no others.
 
         Raises:
-            DamagedDocument: A document is not that of a key.
             ObjectStoreUnavailable: The store failed.
         """
-        found = [read_document(self._store, k, ApiKey) for k in self._store.keys(KEYS_PREFIX)]
-        keys = [key for key in found if key is not None]
-        return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
+        keys, damaged = [], []
+        for document in self._store.keys(KEYS_PREFIX):
+            try:
+                if (key := read_key(self._store, document)) is not None:
+                    keys.append(key)
+            except DamagedDocument as error:
+                log.warning("%s", error.detail)
+                damaged.append(document.removeprefix(KEYS_PREFIX))
+        keys.sort(key=lambda key: (key.created_at, key.id), reverse=True)
+        return StoredKeys(keys=tuple(keys), damaged=tuple(damaged))
 
     def revoke(self, key_id: str) -> ApiKey:
         """End a key for good. Its document stays, since videos name it as their owner.
@@ -65,7 +88,7 @@ class KeyStore:
             DamagedDocument: Its document is not that of a key.
             ObjectStoreUnavailable: The store failed.
         """
-        key = read_document(self._store, _document_key(key_id), ApiKey)
+        key = read_key(self._store, _document_key(key_id))
         if key is None:
             raise ApiKeyNotFound(f"No API key has the id {key_id}.")
         if key.revoked_at is None:
@@ -86,9 +109,7 @@ class KeyStore:
             return key
         # Noted before reading: what changes meanwhile must not count as read after it.
         read_at = self._clock()
-        key = read_document(self._store, _document_key(key_id), ApiKey)
-        if key is not None and key.id != key_id:
-            raise DamagedDocument(f"{_document_key(key_id)} is about the key {key.id}.")
+        key = read_key(self._store, _document_key(key_id))
         self._remember(key_id, read_at, key)
         return key
 
@@ -103,6 +124,23 @@ class KeyStore:
             self._cache.move_to_end(key_id)
             while len(self._cache) > _MOST_CACHED:
                 self._cache.popitem(last=False)
+
+
+def read_key(store: ObjectStore, document: str) -> ApiKey | None:
+    """Return the key whose document this is, or None when it is gone.
+
+    Args:
+        store: Where it is.
+        document: Its object key.
+
+    Raises:
+        DamagedDocument: It is not the document of a key, or that of another one.
+        ObjectStoreUnavailable: The store failed.
+    """
+    key = read_document(store, document, ApiKey)
+    if key is not None and document != _document_key(key.id):
+        raise DamagedDocument(f"{document} is about the key {key.id}.")
+    return key
 
 
 def _document_key(key_id: str) -> str:

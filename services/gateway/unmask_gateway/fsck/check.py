@@ -95,6 +95,7 @@ class Check:
         yield from self._videos(check)
         yield from others.idempotency_keys(self.store, mender, self.patience.remains)
         yield from others.webhooks(self.store, mender, self.patience.remains)
+        yield from others.api_keys(self.store)
         yield from others.uploads(self.store, self.patience.upload)
         yield from others.writes(self.store, self.patience.write)
         yield from others.ghosts(self.store, self.jobs, mender, stuck_after)

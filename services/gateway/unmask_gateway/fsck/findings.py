@@ -26,6 +26,7 @@ class Kind(StrEnum):
     WEBHOOK_LOST = "webhook_lost"
     WEBHOOK_OVERDUE = "webhook_overdue"
     WEBHOOK_STALE = "webhook_stale"
+    KEY_UNREADABLE = "key_unreadable"
 
 
 class LeftAloneError(Exception):

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from unmask_gateway.abandoned import abandoned_writes
+from unmask_gateway.access.key_store import KEYS_PREFIX, read_key
 from unmask_gateway.direct_uploads import DirectUpload
 from unmask_gateway.fsck.findings import Finding, Kind
 from unmask_gateway.fsck.mending import Mender
@@ -25,6 +26,7 @@ from unmask_shared.artifacts import (
     upload_key,
     webhook_log_key,
 )
+from unmask_shared.errors import DamagedDocument
 from unmask_shared.job_store import RedisJobStore, Wanted
 from unmask_shared.object_store import ObjectStore, UnfinishedWrite
 
@@ -70,6 +72,15 @@ def webhooks(store: ObjectStore, mender: Mender, patience: timedelta) -> Iterato
             detail=detail,
             mend=partial(mender.erase_key, entry.key),
         )
+
+
+def api_keys(store: ObjectStore) -> Iterator[Finding]:
+    """Documents that are no longer those of a key; nobody can know what was in them."""
+    for document in store.keys(KEYS_PREFIX):
+        try:
+            read_key(store, document)
+        except DamagedDocument as error:
+            yield Finding(kind=Kind.KEY_UNREADABLE, subject=document, detail=error.detail)
 
 
 def uploads(store: ObjectStore, ttl: timedelta) -> Iterator[Finding]:
