@@ -128,8 +128,19 @@ def batch_idempotency_key(digest: str) -> str:
 OPEN_BATCHES_PREFIX = "open-batches/"
 
 
-def open_batch_key(batch_id: str) -> str:
-    """Key of what says that items of a batch may be without an outcome; it holds nothing."""
+def open_batch_key(batch_id: str, owner: str | None) -> str:
+    """Key of what says that items of a batch may be without an outcome; it holds the items.
+
+    Args:
+        batch_id: The batch.
+        owner: Id of the API key that it came with, so that those of a key can be counted.
+    """
+    of_owner = "" if owner is None else f".{owner}"
+    return f"{open_batch_prefix(batch_id)}{of_owner}.json"
+
+
+def open_batch_prefix(batch_id: str) -> str:
+    """What that key begins with, whoever the owner is."""
     return f"{OPEN_BATCHES_PREFIX}{batch_id}"
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -24,7 +25,7 @@ from standardwebhooks.webhooks import Webhook
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import Scope
 from unmask_gateway.batches.view import ItemStatus
-from unmask_shared.artifacts import BATCHES_PREFIX, OPEN_BATCHES_PREFIX, record_key
+from unmask_shared.artifacts import BATCHES_PREFIX, OPEN_BATCHES_PREFIX, batch_key, record_key
 from unmask_shared.job_store import RedisJobStore
 from unmask_shared.messages import BATCH, PREPROCESSOR_QUEUE, lists_of
 from unmask_shared.object_store import LocalObjectStore, ObjectStore
@@ -66,6 +67,7 @@ def gateway(
         access="keys",
         admin_key=ADMIN_KEY,
         unfinished_videos_per_key=4,
+        open_batches_per_key=3,
         webhook_secret=SECRET,
         **{
             f"{what}_{name}": value
@@ -275,6 +277,98 @@ def test_a_batch_waits_for_room_instead_of_being_refused(
         job_store.fail(video_id, FAILURE)
     batch = wait_for(limited, batch_id, nothing_pends)
     assert (batch["counts"]["failed"], batch["counts"]["queued"]) == (4, 2)
+
+
+def test_a_key_has_so_many_open_batches_and_no_more(
+    limited: httpx.Client, admin: httpx.Client, files: FileServer, store: ObjectStore
+) -> None:
+    def ask() -> httpx.Response:
+        return limited.post("/batches", json={"items": gifs(files, 6)})
+
+    once = {"Idempotency-Key": "once"}
+    first = send(limited, gifs(files, 6), headers=once)
+    wait_for(limited, first["id"], lambda b: b["counts"]["queued"] == 4)
+    before = set(store.keys(BATCHES_PREFIX))
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda _: ask(), range(5)))
+    accepted = [answer.json() for answer in answers if answer.status_code == 202]
+    assert len(accepted) <= 2  # those that come at the same time may keep each other out
+    accepted += [send(limited, gifs(files, 6)) for _ in range(2 - len(accepted))]
+    held = set(store.keys(""))
+    full = limited.post(
+        "/batches", json={"items": gifs(files, 6)}, headers={"Idempotency-Key": "x"}
+    )
+    assert (full.status_code, full.json()["code"]) == (429, "too_many_open_batches")
+    assert full.headers["retry-after"] == "10"
+    assert set(store.keys("")) == held
+    assert len(set(store.keys(BATCHES_PREFIX)) - before) == 2
+
+    again = limited.post("/batches", json={"items": gifs(files, 6)}, headers=once)
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])
+    send(admin, gifs(files, 1))  # whom no limit holds
+    assert limited.post(f"/batches/{accepted[0]['id']}/cancel").status_code == 200
+    deadline = time.monotonic() + 20
+    while (answer := ask()).status_code == 429:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert answer.status_code == 202, answer.text
+
+
+def test_signed_urls_are_kept_until_their_last_use_and_no_longer(
+    limited: httpx.Client, files: FileServer, store: ObjectStore, job_store: RedisJobStore
+) -> None:
+    def with_secret() -> set[str]:
+        return {key for key in store.keys("") if b"s3cret" in store.get(key)}
+
+    wanted = [{"source_url": f"{item['source_url']}?signature=s3cret"} for item in gifs(files, 6)]
+    files.answers |= {f"/{n}.gif?signature=s3cret": sends(VIDEO) for n in range(6)}
+    batch_id = send(limited, wanted, headers={"Idempotency-Key": "once"})["id"]
+    full = wait_for(limited, batch_id, lambda b: b["counts"]["queued"] == 4)
+    [waiting] = with_secret()
+    assert waiting.startswith(f"{OPEN_BATCHES_PREFIX}{batch_id}.")
+    for video_id in video_ids(full):
+        job_store.fail(video_id, FAILURE)
+    wait_for(limited, batch_id, nothing_pends)
+    deadline = time.monotonic() + 20
+    while list(store.keys(OPEN_BATCHES_PREFIX)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert with_secret() == set()
+    assert limited.get(f"/batches/{batch_id}").json()["total"] == 6
+
+
+def test_a_batch_that_an_earlier_version_accepted_goes_on(
+    admin: httpx.Client, files: FileServer, store: ObjectStore
+) -> None:
+    document = {
+        "schema_version": 1,
+        "id": UNKNOWN_ID,
+        "created_at": "2026-05-04T09:30:00Z",
+        "owner": None,
+        "is_limited": False,
+        "items": gifs(files, 2),
+        "webhook_url": None,
+        "idempotency": None,
+    }
+    content = json.dumps(document).encode()
+    store.put(f"{OPEN_BATCHES_PREFIX}{UNKNOWN_ID}", b"", content_type="application/octet-stream")
+    store.put(batch_key(UNKNOWN_ID), content, content_type="application/json")
+    batch = wait_for(admin, UNKNOWN_ID, nothing_pends)
+    assert batch["counts"]["queued"] == batch["total"] == 2
+
+
+def test_a_batch_whose_items_cannot_be_read_any_more_ends_all_the_same(
+    limited: httpx.Client, files: FileServer, store: ObjectStore, job_store: RedisJobStore
+) -> None:
+    batch_id = send(limited, gifs(files, 6))["id"]
+    full = wait_for(limited, batch_id, lambda b: b["counts"]["queued"] == 4)
+    [items_key] = store.keys(f"{OPEN_BATCHES_PREFIX}{batch_id}")
+    store.put(items_key, b"{", content_type="application/json")
+    for video_id in video_ids(full):
+        job_store.fail(video_id, FAILURE)
+    batch = wait_for(limited, batch_id, lambda b: b["is_ended"])
+    problems = [item["problem"]["code"] for item in batch["items"] if item["problem"]]
+    assert problems == ["damaged_document"] * 2
 
 
 def test_a_cancelled_batch_accepts_nothing_more(

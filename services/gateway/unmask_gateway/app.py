@@ -146,6 +146,7 @@ def make_app(
         webhooks=targets,
         submissions=submissions,
         json_submissions=json_submissions,
+        limits=access.limits,
     )
     retention = timedelta(days=settings.retention_days) if settings.retention_days else None
     housekeeper = Housekeeper(

@@ -87,6 +87,17 @@ class TooManyUnfinishedVideos(TooManyRequests):
     )
 
 
+class TooManyOpenBatches(TooManyRequests):
+    """A key has as many batches with items that wait as it may have at once."""
+
+    code = "too_many_open_batches"
+    title = "Too many batches of this key have items that wait"
+    action = (
+        "Wait until the items of some were accepted, or cancel some; the operator sets how many "
+        "there may be with UNMASK_OPEN_BATCHES_PER_KEY."
+    )
+
+
 class StorageQuotaExceeded(UnmaskError):
     """The videos of a key fill all the room that it has."""
 

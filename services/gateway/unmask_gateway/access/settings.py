@@ -39,6 +39,9 @@ class LimitSettings(BaseSettings):
     unfinished_videos_per_key: Annotated[
         int, Field(ge=0, description="Videos that wait or are worked on.")
     ] = 100
+    open_batches_per_key: Annotated[
+        int, Field(ge=0, description="Batches that have items without an outcome.")
+    ] = 20
     waiting_videos: Annotated[
         int, Field(ge=0, description="Videos of everybody that no worker has taken yet.")
     ] = 10_000

@@ -24,12 +24,12 @@ from unmask_gateway.batches.documents import (
     ItemOutcome,
     RefusedItem,
 )
+from unmask_gateway.batches.open_batches import OpenBatches
 from unmask_gateway.idempotency import BoundKey
 from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.artifacts import (
     BATCH_KEYS_PREFIX,
     BATCHES_PREFIX,
-    OPEN_BATCHES_PREFIX,
     batch_cancellation_key,
     batch_idempotency_key,
     batch_item_key,
@@ -37,7 +37,6 @@ from unmask_shared.artifacts import (
     batch_key,
     batch_prefix,
     batch_webhook_name,
-    open_batch_key,
     record_key,
 )
 from unmask_shared.cancellation import cancel_video
@@ -67,9 +66,15 @@ class Batches:
     """Accepts, finds, cancels and erases batches; safe to use from several threads."""
 
     def __init__(
-        self, *, store: ObjectStore, jobs: RedisJobStore, webhooks: WebhookTargets
+        self,
+        *,
+        store: ObjectStore,
+        jobs: RedisJobStore,
+        webhooks: WebhookTargets,
+        open_batches: OpenBatches,
     ) -> None:
         self._store = store
+        self._open = open_batches
         self._jobs = jobs
         self._webhooks = webhooks
         self._lock = Lock()
@@ -89,6 +94,7 @@ class Batches:
             SourceUrlRefused: It wants them sent where this installation does not send to.
             IdempotencyKeyReused: The key came with another batch.
             IdempotencyKeySpent: The batch of the key was deleted.
+            TooManyOpenBatches: The caller has as many as he may have.
             ObjectStoreUnavailable: The store failed.
         """
         for url in (wanted.webhook_url, *(item.webhook_url for item in wanted.items)):
@@ -102,14 +108,18 @@ class Batches:
             created_at=datetime.now(UTC),
             owner=caller.key_id,
             is_limited=caller.is_limited,
-            items=wanted.items,
+            total=len(wanted.items),
             webhook_url=wanted.webhook_url,
             idempotency=name,
         )
-        if name:
-            bound = BoundBatch(fingerprint=_fingerprint(wanted), batch=batch)
-            if earlier := self._bind(name, bound):
-                return self._replay(earlier, bound.fingerprint), True
+        fingerprint = _fingerprint(wanted)
+        if name and (earlier := read_document(self._store, name, BoundBatch)):
+            return self._replay(earlier, fingerprint, wanted), True
+        self._open.open(batch, wanted.items)
+        bound = BoundBatch(fingerprint=fingerprint, batch=batch)
+        if name and (earlier := self._bind(name, bound)):  # it came twice at the same time
+            self._open.close(batch.id)
+            return self._replay(earlier, fingerprint, wanted), True
         self._write(batch)
         return batch, False
 
@@ -134,7 +144,7 @@ class Batches:
         """What became of the items so far, by their number."""
         with self._lock:
             known = dict(self._known.get(batch.id, {}))
-        if len(known) < len(batch.items):
+        if len(known) < batch.total:
             prefix = batch_items_prefix(batch.id)
             for key in self._store.keys(prefix):
                 number = int(key.removeprefix(prefix).partition(".")[0])
@@ -165,7 +175,7 @@ class Batches:
         known = self.outcomes(batch)
         return [
             number
-            for number in range(len(batch.items))
+            for number in range(batch.total)
             if (outcome := known.get(number)) is None
             or (
                 isinstance(outcome, BoundKey)
@@ -219,7 +229,7 @@ class Batches:
         )
         for video_id in self._videos(batch):
             erase_video(self._store, self._jobs, video_id)
-        self.close(batch.id)
+        self._open.close(batch.id)
         self._webhooks.forget(batch_webhook_name(batch.id))
         self._store.delete_prefix(batch_items_prefix(batch.id))
         self._store.delete_prefix(batch_prefix(batch.id))
@@ -251,18 +261,6 @@ class Batches:
             self._store.delete_prefix(key)
         return len(expired)
 
-    # --- those that have items without an outcome ----------------------------------------------
-
-    def open_batches(self) -> list[str]:
-        """Ids of batches that may have items without an outcome, the oldest first."""
-        return sorted(
-            key.removeprefix(OPEN_BATCHES_PREFIX) for key in self._store.keys(OPEN_BATCHES_PREFIX)
-        )
-
-    def close(self, batch_id: str) -> None:
-        """Note that every item has an outcome, or will never get one."""
-        self._store.delete_prefix(open_batch_key(batch_id))
-
     def _bind(self, name: str, bound: BoundBatch) -> BoundBatch | None:
         data = bound.model_dump_json(indent=1).encode()
         while not self._store.create(name, data, content_type="application/json"):
@@ -270,7 +268,7 @@ class Batches:
                 return earlier
         return None
 
-    def _replay(self, earlier: BoundBatch, fingerprint: str) -> Batch:
+    def _replay(self, earlier: BoundBatch, fingerprint: str, wanted: BatchSubmission) -> Batch:
         batch = earlier.batch
         if fingerprint != earlier.fingerprint:
             raise IdempotencyKeyReused(
@@ -281,15 +279,16 @@ class Batches:
                 raise IdempotencyKeySpent(
                     f"This Idempotency-Key stands for the batch {batch.id}, which is being deleted."
                 )
-            self._write(batch)  # the gateway that began it ended before it could
+            # The gateway that began it ended before it could write it.
+            self._open.note(batch, wanted.items)
+            self._write(batch)
         return batch
 
     def _write(self, batch: Batch) -> None:
-        self._store.put(open_batch_key(batch.id), b"", content_type="application/octet-stream")
         if batch.webhook_url is not None:
             self._webhooks.expect(batch_webhook_name(batch.id))
         write_document(self._store, batch_key(batch.id), batch)
-        log.info("batch accepted", extra={"batch_id": batch.id, "items": len(batch.items)})
+        log.info("batch accepted", extra={"batch_id": batch.id, "items": batch.total})
 
     def _videos(self, batch: Batch) -> list[str]:
         return [

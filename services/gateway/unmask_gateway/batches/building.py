@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from unmask_gateway.access.settings import LimitSettings
 from unmask_gateway.batches.batches import Batches
+from unmask_gateway.batches.open_batches import OpenBatches
 from unmask_gateway.batches.runner import BatchRunner
 from unmask_gateway.batches.view import BatchView
 from unmask_gateway.json_submissions import JsonSubmissions
@@ -36,6 +38,7 @@ def make_batching(
     webhooks: WebhookTargets,
     submissions: Submissions,
     json_submissions: JsonSubmissions,
+    limits: LimitSettings,
 ) -> Batching:
     """Build it without touching the network.
 
@@ -46,8 +49,10 @@ def make_batching(
         webhooks: Checks where messages go.
         submissions: Queues videos.
         json_submissions: Accepts what the items name.
+        limits: How many a key may have.
     """
-    batches = Batches(store=store, jobs=jobs, webhooks=webhooks)
+    open_batches = OpenBatches(store, most_per_key=limits.open_batches_per_key)
+    batches = Batches(store=store, jobs=jobs, webhooks=webhooks, open_batches=open_batches)
     return Batching(
         batches=batches,
         view=BatchView(batches=batches, jobs=jobs, lookup=lookup),
@@ -55,6 +60,7 @@ def make_batching(
             store=store,
             jobs=jobs,
             batches=batches,
+            open_batches=open_batches,
             submissions=submissions,
             json_submissions=json_submissions,
         ),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from unmask_gateway.idempotency import BoundKey
 from unmask_gateway.json_submissions import VideoSubmission
@@ -75,20 +75,46 @@ def describe_batch_body() -> dict[str, Any]:
 
 
 class Batch(BaseModel):
-    """`batch.json`: the durable proof that a batch was accepted, and what it is made of."""
+    """`batch.json`: the durable proof that a batch was accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: str
     created_at: datetime
     owner: Annotated[str | None, Field(description="Id of the API key that it came with.")]
     is_limited: Annotated[bool, Field(description="Whether quotas are held against the owner.")]
-    items: tuple[VideoSubmission, ...]
+    total: Annotated[int, Field(ge=1, description="Number of items.")]
     webhook_url: str | None = None
     idempotency: Annotated[
         str | None, Field(description="Object key of what its Idempotency-Key stands for.")
     ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_version_1(cls, data: Any) -> Any:
+        """Version 1 held the items themselves, with the URLs they were fetched from."""
+        if isinstance(data, dict) and data.get("schema_version") == 1 and "items" in data:
+            rest = {name: value for name, value in data.items() if name != "items"}
+            return rest | {"schema_version": 2, "total": len(data["items"])}
+        return data
+
+
+class WantedItems(BaseModel):
+    """`open-batches/ID.OWNER.json`: what the items of a batch are, until each has an outcome."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    items: tuple[VideoSubmission, ...]
+
+
+class OldItems(BaseModel):
+    """The same in the `batch.json` of version 1."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    items: tuple[VideoSubmission, ...] = ()
 
 
 class BoundBatch(BaseModel):

@@ -19,7 +19,8 @@ from unmask_gateway.access.errors import TooManyUnfinishedVideos
 from unmask_gateway.access.keys import Scope
 from unmask_gateway.batches.batches import Batches
 from unmask_gateway.batches.documents import Batch
-from unmask_gateway.json_submissions import JsonSubmissions
+from unmask_gateway.batches.open_batches import OpenBatches
+from unmask_gateway.json_submissions import JsonSubmissions, VideoSubmission
 from unmask_gateway.submissions import Submissions
 from unmask_shared.artifacts import batch_item_key
 from unmask_shared.erasure import erase_video
@@ -59,12 +60,14 @@ class BatchRunner:
         store: ObjectStore,
         jobs: RedisJobStore,
         batches: Batches,
+        open_batches: OpenBatches,
         submissions: Submissions,
         json_submissions: JsonSubmissions,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._batches = batches
+        self._open = open_batches
         self._submissions = submissions
         self._json_submissions = json_submissions
         self._name = uuid.uuid4().hex
@@ -98,7 +101,7 @@ class BatchRunner:
             await asyncio.gather(*ended, return_exceptions=True)
 
     async def _look(self) -> None:
-        for batch_id in await to_thread.run_sync(self._batches.open_batches):
+        for batch_id in await to_thread.run_sync(self._open.ids):
             if batch_id in self._running:
                 continue
             if len(self._running) >= _MOST_BATCHES:
@@ -117,15 +120,16 @@ class BatchRunner:
             batch = await to_thread.run_sync(self._batches.read, batch_id)
             if batch is None:
                 await self._forget_orphan(batch_id)
-            elif await self._accept_items(batch):
-                await to_thread.run_sync(self._batches.close, batch_id)
+            else:
+                await self._accept_items(batch)
+                await to_thread.run_sync(self._open.close, batch_id)
         except _LATER as error:
             log.info("a batch waits: %s", error.detail, extra={"batch_id": batch_id})
             is_full = isinstance(error, TooManyUnfinishedVideos | QueueFull)
             await asyncio.sleep(_WHILE_FULL_S if is_full else _LOOK_EVERY_S)
         except DamagedDocument as error:
             log.error("%s", error.detail, extra={"batch_id": batch_id})  # noqa: TRY400 - no bug of ours
-            await to_thread.run_sync(self._batches.close, batch_id)
+            await to_thread.run_sync(self._open.close, batch_id)
         except Exception:
             log.exception("a batch failed and is tried again", extra={"batch_id": batch_id})
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -142,23 +146,33 @@ class BatchRunner:
                 # Whoever takes it meanwhile does what is done here once more, to no effect.
                 await self._take_turn(batch_id)
 
-    async def _accept_items(self, batch: Batch) -> bool:
-        """Try all items that have no outcome; returns whether each has one then.
+    async def _accept_items(self, batch: Batch) -> None:
+        """Try all items that have no outcome; each has one then.
 
         Raises:
             UnmaskError: One that is to be tried again.
         """
         missing = deque(await to_thread.run_sync(self._batches.without_outcome, batch))
+        try:
+            items = await to_thread.run_sync(self._open.items, batch)
+        except DamagedDocument as error:
+            log.error("%s", error.detail, extra={"batch_id": batch.id})  # noqa: TRY400 - no bug of ours
+            for number in missing:
+                await to_thread.run_sync(self._batches.refuse, batch, number, error)
+            return
+        if not items:
+            return  # another gateway was faster
         ends = await asyncio.gather(
-            *(self._accept_some(batch, missing) for _ in range(_MOST_AT_ONCE)),
+            *(self._accept_some(batch, items, missing) for _ in range(_MOST_AT_ONCE)),
             return_exceptions=True,
         )
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
-        return True
 
-    async def _accept_some(self, batch: Batch, missing: deque[int]) -> None:
+    async def _accept_some(
+        self, batch: Batch, items: tuple[VideoSubmission, ...], missing: deque[int]
+    ) -> None:
         while missing:
             number = missing.popleft()
             async with self._room:
@@ -166,7 +180,7 @@ class BatchRunner:
                     missing.clear()
                     return
                 try:
-                    await self._accept(batch, number)
+                    await self._accept(batch, number, items[number])
                 except _LATER:
                     missing.clear()  # the others would not fare better
                     raise
@@ -176,9 +190,9 @@ class BatchRunner:
                     log.exception("an item of a batch failed", extra={"batch_id": batch.id})
                     await to_thread.run_sync(self._batches.refuse, batch, number, UnmaskError())
 
-    async def _accept(self, batch: Batch, number: int) -> None:
+    async def _accept(self, batch: Batch, number: int, item: VideoSubmission) -> None:
         accepted = await self._json_submissions.accept(
-            batch.items[number],
+            item,
             caller=_caller_of(batch),
             binding=batch_item_key(batch.id, number),
             batch=batch.id,
@@ -197,7 +211,7 @@ class BatchRunner:
         clock = asyncio.get_running_loop().time
         since = self._orphans.setdefault(batch_id, clock())
         if clock() - since > _WITHOUT_DOCUMENT.total_seconds():
-            await to_thread.run_sync(self._batches.close, batch_id)
+            await to_thread.run_sync(self._open.close, batch_id)
             del self._orphans[batch_id]
         else:
             await asyncio.sleep(_LOOK_EVERY_S)

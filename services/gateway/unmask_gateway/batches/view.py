@@ -138,7 +138,7 @@ class BatchView:
         outcomes = self._batches.outcomes(batch)
         is_cancelled = self._batches.is_cancelled(batch)
         statuses = self._statuses(batch, outcomes, is_cancelled=is_cancelled)
-        last = min(first + limit, len(batch.items))
+        last = min(first + limit, batch.total)
         counted = Counter(statuses)
         return BatchInfo(
             id=batch.id,
@@ -146,13 +146,13 @@ class BatchView:
             is_ended=all(status.is_final for status in statuses),
             is_cancelled=is_cancelled,
             webhook_url=batch.webhook_url,
-            total=len(batch.items),
+            total=batch.total,
             counts={status: counted[status] for status in ItemStatus},
             items=tuple(
                 _item(number, statuses[number], outcomes.get(number))
                 for number in range(first, last)
             ),
-            next_cursor=last if last < len(batch.items) else None,
+            next_cursor=last if last < batch.total else None,
         )
 
     def how_it_ended(self, batch_id: str) -> Ended | None:
@@ -165,7 +165,7 @@ class BatchView:
         batch = self._batches.read(batch_id)
         if batch is None:
             raise BatchNotFound(f"No batch has the id {batch_id}.")
-        info = self.describe(batch, limit=len(batch.items))
+        info = self.describe(batch, limit=batch.total)
         if not info.is_ended:
             return None
         return Ended(event="batch.ended", url=batch.webhook_url, data=info)
@@ -174,7 +174,7 @@ class BatchView:
         self, batch: Batch, outcomes: Mapping[int, Outcome], *, is_cancelled: bool
     ) -> list[ItemStatus]:
         waiting = ItemStatus.CANCELLED if is_cancelled else ItemStatus.PENDING
-        statuses = [waiting] * len(batch.items)
+        statuses = [waiting] * batch.total
         videos: dict[int, str] = {}
         for number, outcome in outcomes.items():
             if isinstance(outcome, BoundKey):

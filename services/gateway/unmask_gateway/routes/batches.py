@@ -7,6 +7,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import JsonValue
 
+from unmask_gateway.access.errors import TooManyOpenBatches
 from unmask_gateway.access.gate import CurrentCaller, admit_upload
 from unmask_gateway.batches.building import Batching
 from unmask_gateway.batches.documents import MAX_ITEMS, BatchSubmission, describe_batch_body
@@ -88,6 +89,7 @@ def make_batches_router(batching: Batching) -> APIRouter:
                 WebhooksOff,
                 IdempotencyKeyReused,
                 IdempotencyKeySpent,
+                TooManyOpenBatches,
                 *_DOWN,
             ),
         },
@@ -109,7 +111,8 @@ def make_batches_router(batching: Batching) -> APIRouter:
         The answer comes at once; the items are fetched and accepted afterwards, whatever becomes of
         the gateway, and each ends as a video or as a problem, which GET /batches/{batch_id} tells.
         Videos of batches wait until no others do. A key that has as many unfinished videos as it
-        may have is not refused: its batches go on as soon as some are finished.
+        may have is not refused: its batches go on as soon as some are finished. Only so many of its
+        batches may have items that wait.
         """
         if not is_json(request.headers.get("content-type")):
             raise UnsupportedContentType("A batch is sent as application/json.")
