@@ -7,7 +7,7 @@ from typing import BinaryIO, Self
 
 import httpx
 
-from unmask_client import administration, direct_uploads, operations, waiting
+from unmask_client import administration, batches, direct_uploads, operations, waiting
 from unmask_client.admin_models import (
     ActiveModel,
     ApiKey,
@@ -17,6 +17,7 @@ from unmask_client.admin_models import (
     NewApiKey,
 )
 from unmask_client.async_network import AsyncNetwork
+from unmask_client.batches import Batch, BatchSummary
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
@@ -179,6 +180,21 @@ class AsyncClient:
     async def source(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
         """See `Client.source`."""
         await self.download(api_path("videos", video_id, "source"), to)
+
+    async def batches(self) -> AsyncIterator[BatchSummary]:
+        """See `Client.batches`."""
+        cursor = None
+        while True:
+            page = await self._network.run(batches.page(cursor, policy=self._policy))
+            for batch in page.batches:
+                yield batch
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def batch(self, batch_id: str) -> Batch:
+        """See `Client.batch`."""
+        return await self._network.run(batches.get(batch_id, policy=self._policy))
 
     async def models(self) -> tuple[ModelVersion, ...]:
         """See `Client.models`."""

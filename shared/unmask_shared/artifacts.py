@@ -139,6 +139,19 @@ def open_batch_key(batch_id: str, owner: str | None) -> str:
     return f"{open_batch_prefix(batch_id)}{of_owner}.json"
 
 
+BATCH_LISTS_PREFIX = "batch-lists/"
+
+
+def batch_list_key(batch_id: str, owner: str | None) -> str:
+    """Key of what shows a batch in lists; it holds nothing."""
+    return f"{batch_list_prefix(owner)}{batch_id}"
+
+
+def batch_list_prefix(owner: str | None) -> str:
+    """What the keys of all batches begin with that came with an API key, or without any."""
+    return f"{BATCH_LISTS_PREFIX}{owner or 'everybody'}/"
+
+
 def open_batch_prefix(batch_id: str) -> str:
     """What that key begins with, whoever the owner is."""
     return f"{OPEN_BATCHES_PREFIX}{batch_id}"

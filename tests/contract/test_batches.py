@@ -371,6 +371,40 @@ def test_a_batch_whose_items_cannot_be_read_any_more_ends_all_the_same(
     assert problems == ["damaged_document"] * 2
 
 
+def test_batches_are_listed_newest_first_in_pages_to_who_sent_them(
+    limited: httpx.Client, admin: httpx.Client, files: FileServer, store: ObjectStore
+) -> None:
+    def listed(client: httpx.Client, **query: Any) -> dict[str, Any]:
+        answer = client.get("/batches", params=query)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    assert listed(limited) == {"batches": [], "damaged": [], "next_cursor": None}
+    open_one = send(limited, gifs(files, 6))["id"]
+    wait_for(limited, open_one, lambda b: b["counts"]["queued"] == 4)
+    ids = [send(admin, gifs(files, number))["id"] for number in (1, 2, 3)]
+    for batch_id in ids:
+        wait_for(admin, batch_id, nothing_pends)
+    assert admin.post(f"/batches/{ids[2]}/cancel").status_code == 200
+    [mine] = listed(limited)["batches"]
+    assert (mine["id"], mine["total"], mine["is_open"]) == (open_one, 6, True)
+
+    first = listed(admin, limit=3)
+    assert [batch["id"] for batch in first["batches"]] == ids[::-1]
+    assert [batch["total"] for batch in first["batches"]] == [3, 2, 1]
+    assert [batch["is_cancelled"] for batch in first["batches"]] == [True, False, False]
+    second = listed(admin, limit=3, cursor=first["next_cursor"])
+    assert [batch["id"] for batch in second["batches"]] == [open_one]
+    assert second["next_cursor"] is None
+
+    store.put(batch_key(ids[1]), b"{", content_type="application/json")
+    assert admin.delete(f"/batches/{ids[0]}").status_code == 204
+    page = listed(admin)
+    assert [batch["id"] for batch in page["batches"]] == [ids[2], open_one]
+    assert page["damaged"] == [ids[1]]
+
+
 def test_a_cancelled_batch_accepts_nothing_more(
     limited: httpx.Client, files: FileServer, job_store: RedisJobStore
 ) -> None:

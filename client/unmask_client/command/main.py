@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from unmask_client.command.analyze import analyze
+from unmask_client.command.batches import make_batches_app
 from unmask_client.command.completion import completion
 from unmask_client.command.keys import make_keys_app
 from unmask_client.command.models import make_models_app
@@ -58,6 +59,7 @@ def make_app() -> typer.Typer:
     app.command()(report)
     app.command()(cancel)
     app.command()(delete)
+    app.add_typer(make_batches_app(), name="batches")
     app.add_typer(make_models_app(), name="models")
     app.add_typer(make_keys_app(), name="keys")
     app.command()(serve)

@@ -32,6 +32,8 @@ from unmask_client import (
     WaitTimedOut,
 )
 from unmask_client.operations import form_of
+from unmask_gateway.batches.listing import BATCHES_EXAMPLE
+from unmask_gateway.batches.view import BATCH_EXAMPLE
 from unmask_gateway.listing import PAGE_EXAMPLE
 from unmask_gateway.model_schemas import ACTIVE_EXAMPLE, DETAILS_EXAMPLE, ENTRY_EXAMPLE
 from unmask_gateway.problems import problem_of
@@ -344,6 +346,31 @@ def test_options_are_written_as_the_form_takes_them() -> None:
         "heatmaps": "true",
         "model": "ResNet/1.0-RC",
     }
+
+
+def test_batches_and_their_items_come_from_all_pages(make_client: MakeClient) -> None:
+    [summary] = BATCHES_EXAMPLE["batches"]
+    first, second = BATCH_EXAMPLE["items"]
+    answers = [
+        BATCHES_EXAMPLE | {"next_cursor": summary["id"]},
+        BATCHES_EXAMPLE | {"batches": [summary | {"id": "2"}]},
+        BATCH_EXAMPLE | {"items": [first], "next_cursor": 1},
+        BATCH_EXAMPLE | {"items": [second], "next_cursor": None},
+    ]
+    server = AnsweringServer([httpx.Response(200, json=answer) for answer in answers])
+    with make_client(server) as client:
+        listed = client.batches()
+        assert [one.id for one in listed] == [summary["id"], "2"]
+        batch = client.batch(summary["id"])
+    assert [request.url.params.get("cursor") for request in server.requests] == [
+        *(None, summary["id"]),
+        *("0", "1"),
+    ]
+    assert server.requests[2].url.path == f"/batches/{summary['id']}"
+    assert [item.status for item in batch.items] == ["inferring", "refused"]
+    assert batch.items[1].problem is not None
+    assert batch.items[1].problem.code == "upload_not_found"
+    assert (batch.total, batch.counts["pending"]) == (3, 1)
 
 
 def test_a_list_goes_over_all_pages(make_client: MakeClient) -> None:

@@ -19,6 +19,8 @@ from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output
 from unmask_client.command.verdicts import describe
 from unmask_client.errors import NotFound
+from unmask_gateway.batches.listing import BATCHES_EXAMPLE
+from unmask_gateway.batches.view import BATCH_EXAMPLE
 from unmask_gateway.schemas import (
     CANCELLED_EXAMPLE,
     COMPLETED_EXAMPLE,
@@ -109,10 +111,12 @@ KEY = {
 
 
 class NeverEnding(BaseHTTPRequestHandler):
-    """A server whose videos stay queued, and one of whose keys is damaged."""
+    """A server whose videos stay queued; it has a batch, and a damaged key."""
 
     answers = {  # noqa: RUF012 - never changed
         f"/videos/{EXAMPLE_ID}": QUEUED_EXAMPLE,
+        "/batches?limit=100": BATCHES_EXAMPLE,
+        f"/batches/{BATCH_EXAMPLE['id']}?cursor=0": BATCH_EXAMPLE | {"next_cursor": None},
         "/keys": {"keys": [KEY], "damaged": ["0123456789abcdef.json"]},
     }
 
@@ -154,6 +158,22 @@ def test_watching_for_so_long_ends_with_unfinished() -> None:
     assert ended.returncode == ExitCode.UNFINISHED
     assert json.loads(ended.stdout)["error"]["code"] == "wait_timed_out"
     assert "queued after 0.2 s" in ended.stderr
+
+
+def test_batches_are_listed_and_their_items_shown() -> None:
+    with never_ending() as url:
+        listed = run("batches", "--url", url)
+        as_json = run("batches", "--json", "--url", url)
+        shown = run("batches", "show", BATCH_EXAMPLE["id"], "--url", url)
+    assert (listed.returncode, as_json.returncode, shown.returncode) == (0, 0, 0)
+    assert listed.stdout.splitlines()[1].split() == [
+        *(BATCH_EXAMPLE["id"], "2026-05-04", "09:30", "3", "items", "wait")
+    ]
+    assert json.loads(as_json.stdout)["id"] == BATCH_EXAMPLE["id"]
+    head, _, first, second = shown.stdout.splitlines()
+    assert head.endswith("1 pending, 1 refused, 1 inferring")
+    assert first.split() == ["0", "inferring", EXAMPLE_ID, "interview.mp4"]
+    assert "There is no such upload: No upload has the id" in second
 
 
 def test_damaged_keys_are_named_behind_the_others() -> None:

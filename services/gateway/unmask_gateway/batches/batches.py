@@ -29,12 +29,14 @@ from unmask_gateway.idempotency import BoundKey
 from unmask_gateway.webhooks.targets import WebhookTargets
 from unmask_shared.artifacts import (
     BATCH_KEYS_PREFIX,
+    BATCH_LISTS_PREFIX,
     BATCHES_PREFIX,
     batch_cancellation_key,
     batch_idempotency_key,
     batch_item_key,
     batch_items_prefix,
     batch_key,
+    batch_list_key,
     batch_prefix,
     batch_webhook_name,
     record_key,
@@ -43,6 +45,7 @@ from unmask_shared.cancellation import cancel_video
 from unmask_shared.erasure import erase_video
 from unmask_shared.errors import (
     BatchNotFound,
+    DamagedDocument,
     IdempotencyKeyReused,
     IdempotencyKeySpent,
     UnmaskError,
@@ -231,6 +234,7 @@ class Batches:
             erase_video(self._store, self._jobs, video_id)
         self._open.close(batch.id)
         self._webhooks.forget(batch_webhook_name(batch.id))
+        self._store.delete_prefix(batch_list_key(batch.id, batch.owner))
         self._store.delete_prefix(batch_items_prefix(batch.id))
         self._store.delete_prefix(batch_prefix(batch.id))
         if batch.idempotency:
@@ -238,6 +242,13 @@ class Batches:
         with self._lock:
             self._known.pop(batch.id, None)
         log.info("batch erased", extra={"batch_id": batch.id})
+
+    def forget(self, batch_id: str) -> None:
+        """Drop what was noted of a batch that was never accepted."""
+        for key in self._store.keys(BATCH_LISTS_PREFIX):
+            if key.endswith(f"/{batch_id}"):
+                self._store.delete_prefix(key)
+        self._open.close(batch_id)
 
     def erase_older_than(self, age: timedelta) -> int:
         """Erase what is stored of old batches; their videos are as old, and erased elsewhere."""
@@ -248,7 +259,12 @@ class Batches:
             if entry.key.endswith("/batch.json") and entry.modified_at < oldest
         ]
         for batch_id in ids:
-            if batch := self.read(batch_id):
+            try:
+                batch = self.read(batch_id)
+            except DamagedDocument as error:  # which must not keep the others
+                log.error("%s", error.detail, extra={"batch_id": batch_id})  # noqa: TRY400
+                continue
+            if batch:
                 self.erase(batch)
         return len(ids)
 
@@ -287,6 +303,8 @@ class Batches:
     def _write(self, batch: Batch) -> None:
         if batch.webhook_url is not None:
             self._webhooks.expect(batch_webhook_name(batch.id))
+        listed = batch_list_key(batch.id, batch.owner)
+        self._store.put(listed, b"", content_type="application/octet-stream")
         write_document(self._store, batch_key(batch.id), batch)
         log.info("batch accepted", extra={"batch_id": batch.id, "items": batch.total})
 

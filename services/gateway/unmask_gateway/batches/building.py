@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from unmask_gateway.access.settings import LimitSettings
 from unmask_gateway.batches.batches import Batches
+from unmask_gateway.batches.listing import BatchListing
 from unmask_gateway.batches.open_batches import OpenBatches
 from unmask_gateway.batches.runner import BatchRunner
 from unmask_gateway.batches.view import BatchView
@@ -22,11 +23,13 @@ class Batching:
     Attributes:
         batches: Keeps them.
         view: Describes them.
+        listing: Lists them.
         runner: Makes videos of their items.
     """
 
     batches: Batches
     view: BatchView
+    listing: BatchListing
     runner: BatchRunner
 
 
@@ -56,6 +59,7 @@ def make_batching(
     return Batching(
         batches=batches,
         view=BatchView(batches=batches, jobs=jobs, lookup=lookup),
+        listing=BatchListing(store, open_batches),
         runner=BatchRunner(
             store=store,
             jobs=jobs,

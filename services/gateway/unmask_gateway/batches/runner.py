@@ -211,7 +211,7 @@ class BatchRunner:
         clock = asyncio.get_running_loop().time
         since = self._orphans.setdefault(batch_id, clock())
         if clock() - since > _WITHOUT_DOCUMENT.total_seconds():
-            await to_thread.run_sync(self._open.close, batch_id)
+            await to_thread.run_sync(self._batches.forget, batch_id)
             del self._orphans[batch_id]
         else:
             await asyncio.sleep(_LOOK_EVERY_S)

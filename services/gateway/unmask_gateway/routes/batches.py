@@ -11,6 +11,7 @@ from unmask_gateway.access.errors import TooManyOpenBatches
 from unmask_gateway.access.gate import CurrentCaller, admit_upload
 from unmask_gateway.batches.building import Batching
 from unmask_gateway.batches.documents import MAX_ITEMS, BatchSubmission, describe_batch_body
+from unmask_gateway.batches.listing import BatchPage
 from unmask_gateway.batches.view import BATCH_EXAMPLE, BatchInfo
 from unmask_gateway.bodies import is_json
 from unmask_gateway.problems import document_errors
@@ -129,6 +130,24 @@ def make_batches_router(batching: Batching) -> APIRouter:
             response.headers["Idempotency-Replayed"] = "true"
         tell_pollers(response, again=not info.is_ended)
         return info
+
+    @router.get(
+        "",
+        summary="List batches",
+        responses=document_errors(InvalidRequest, ObjectStoreUnavailable, UnmaskError),
+    )
+    def list_batches(
+        response: Response,
+        caller: CurrentCaller,
+        limit: Annotated[int, Query(ge=1, le=100, description="Most batches of a page.")] = 20,
+        cursor: Annotated[
+            str | None,
+            Query(pattern=f"^{UUID7}$", description="`next_cursor` of the page before."),
+        ] = None,
+    ) -> BatchPage:
+        """Newest first, in pages; with API keys, only what was sent in with the same key."""
+        response.headers["Cache-Control"] = "no-store"
+        return batching.listing.page(caller, limit=limit, before=cursor)
 
     @router.get(
         "/{batch_id}",
