@@ -40,9 +40,9 @@ def test_a_key_is_asked_for_and_everything_works_with_it(
     page.get_by_role("link", name="Check a video").click()
     send(page, demo_media / "hopper_fake.mp4")
     expect(page.locator("#verdict-title")).to_have_text("This video looks forged")
-    # Neither pictures nor players send a key, so the page fetches for them.
+    # Players send no key, so the page gets them an address; pictures it fetches for them.
     until(page, "document.querySelector('video').readyState >= 1")
-    assert page.locator("video").evaluate("player => player.src").startswith("blob:")
+    assert "/playback?token=" in page.locator("video").evaluate("player => player.src")
     thumbnail = page.locator(".thumbnail")
     thumbnail.scroll_into_view_if_needed()
     until(page, "document.querySelector('.thumbnail').naturalWidth > 0")
@@ -60,6 +60,26 @@ def test_a_key_is_asked_for_and_everything_works_with_it(
     page.goto("/")
     page.get_by_role("button", name="Use another key").click()
     expect(page.get_by_label("API key, from whoever runs this server")).to_be_visible()
+
+
+def test_a_video_goes_on_where_it_was_when_its_address_has_expired(
+    keyed: Visitor, strict: StrictStack, demo_media: Path
+) -> None:
+    with (demo_media / "hopper_fake.mp4").open("rb") as file:
+        sent = strict.admin.post("/videos", files={"file": ("clip.mp4", file, "video/mp4")})
+    page = keyed.open(f"/app/videos/{sent.json()['id']}")
+    enter(page, ADMIN_KEY)
+    expect(page.locator("#verdict-title")).to_have_text(JUDGED)
+    until(page, "document.querySelector('video').readyState >= 1")
+    player = page.locator("video")
+    player.evaluate("player => { player.currentTime = 0.5; }")
+    until(page, "document.querySelector('video').currentTime === 0.5")
+    expired = f"/playback?token={'A' * 43}"
+    player.evaluate("(player, address) => { player.src = address; }", expired)
+    until(page, "document.querySelector('video').readyState >= 1")
+    until(page, "document.querySelector('video').currentTime === 0.5")
+    assert expired not in player.evaluate("player => player.src")
+    expect(page.locator(".player-note")).to_be_hidden()
 
 
 def test_a_link_is_fetched_by_the_server(

@@ -19,8 +19,8 @@ from unmask_shared.videos import VideoRecord
 ADMIN_KEY = "0123456789abcdef" * 3
 VIDEO = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(range(256)) * 100
 UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-# What a browser or an orchestrator asks for before it has a key.
-PUBLIC = {"/healthz", "/readyz"}
+# What a browser or an orchestrator asks for before it has a key, and a player that can send none.
+PUBLIC = {"/healthz", "/readyz", "/playback"}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def concrete(path: str, video_id: str = UNKNOWN_ID) -> str:
     return re.sub(r"\{\w+\}", "0", path)
 
 
-def test_only_health_and_the_page_need_no_key(nobody: httpx.Client) -> None:
+def test_only_health_the_page_and_players_need_no_key(nobody: httpx.Client) -> None:
     for path in ("/", "/static/app.js", "/openapi.json", "/healthz", "/readyz"):
         assert nobody.get(path).status_code in {200, 503}
     asked = 0

@@ -551,6 +551,8 @@ def test_the_description_is_complete(client: httpx.Client) -> None:
         "/videos/{video_id}/faces/{track_id}/thumbnail",
         "/videos/{video_id}/faces/{track_id}/landmarks",
         "/videos/{video_id}/heatmaps/{track_id}/{number}",
+        "/videos/{video_id}/playback",
+        "/playback",
         "/videos/{video_id}/analyses",
         "/videos/{video_id}/webhooks",
         "/batches",

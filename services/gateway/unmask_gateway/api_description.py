@@ -19,6 +19,7 @@ _OF_A_NEW_VIDEO: Final[dict[str, dict[str, str]]] = {
     "delete_video": _ID,
     "get_source": _ID,
     "head_source": _ID,
+    "get_playback": _ID,
     "get_webhooks": _ID,
     "analyse_again": _ID,
 }

@@ -36,6 +36,7 @@ from unmask_gateway.model_catalogue import ModelCatalogue
 from unmask_gateway.model_choice import ModelChoice
 from unmask_gateway.outbound.client import OutboundClient
 from unmask_gateway.outbound.settings import SourceUrlSettings
+from unmask_gateway.playback import Playback
 from unmask_gateway.problems import (
     describe_problem_schema,
     document_errors,
@@ -53,6 +54,8 @@ from unmask_gateway.routes.management import make_management_router
 from unmask_gateway.routes.metrics import make_metrics_router
 from unmask_gateway.routes.models import make_models_router
 from unmask_gateway.routes.pages import make_pages_router, make_static_files
+from unmask_gateway.routes.playback import make_playing_router
+from unmask_gateway.routes.source import SourceAnswers
 from unmask_gateway.routes.submissions import make_submissions_router
 from unmask_gateway.routes.uploads import make_uploads_router
 from unmask_gateway.routes.videos import make_videos_router
@@ -217,7 +220,8 @@ def make_app(
         this_machine_only=gate.is_open and not access.policy.allow_open_access,
         metrics=RequestMetrics(metrics),
     )
-    # Every router but those of health and pages, whose callers need no key.
+    sources, playback = SourceAnswers(store=store, lookup=lookup), Playback(jobs, gate)
+    # Every router but those of health, pages and players, whose callers need no key.
     guarded = [Depends(admit)]
     app.include_router(
         make_submissions_router(
@@ -247,6 +251,8 @@ def make_app(
             lookup=lookup,
             watcher=watcher,
             reports=ReportMaker(store=store, models=catalogue),
+            sources=sources,
+            playback=playback,
         ),
         dependencies=guarded,
     )
@@ -266,11 +272,15 @@ def make_app(
         dependencies=guarded,
     )
     app.include_router(make_keys_router(keys), dependencies=guarded)
-    app.include_router(make_metrics_router(metrics))
-    app.include_router(make_health_router(make_probes(store, jobs)))
-    app.include_router(
-        make_pages_router(max_upload_bytes=settings.max_upload_bytes, asks_for_key=not gate.is_open)
-    )
+    for router in (
+        make_playing_router(playback=playback, answers=sources),
+        make_metrics_router(metrics),
+        make_health_router(make_probes(store, jobs)),
+        make_pages_router(
+            max_upload_bytes=settings.max_upload_bytes, asks_for_key=not gate.is_open
+        ),
+    ):
+        app.include_router(router)
     app.mount("/static", make_static_files(), name="static")
     return app
 

@@ -18,9 +18,8 @@ _TRICKLE_PAUSE_S: Final = 0.01
 _SECURITY_HEADERS: Final = {
     b"content-security-policy": (
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        # Players send no API key, so where one is asked for the page fetches the file for them.
-        b"media-src 'self' blob:; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        b"media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'; "
         b"require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     b"x-content-type-options": b"nosniff",

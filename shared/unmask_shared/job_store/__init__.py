@@ -12,6 +12,7 @@ from unmask_shared.job_store.catalogue import (
 )
 from unmask_shared.job_store.counts import BUCKETS_S, Totals
 from unmask_shared.job_store.gpus import GpuUse
+from unmask_shared.job_store.playbacks import Grant
 from unmask_shared.job_store.redis_store import WORKER_TTL_S, RedisJobStore, make_job_store
 from unmask_shared.job_store.room import Room, Want
 from unmask_shared.job_store.state import (
@@ -32,6 +33,7 @@ __all__ = [
     "SCAN_BUDGET",
     "WORKER_TTL_S",
     "GpuUse",
+    "Grant",
     "JobState",
     "Page",
     "Position",

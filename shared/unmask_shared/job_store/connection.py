@@ -46,6 +46,10 @@ class Keys:
         """What the GPUs of a worker are used for."""
         return f"{self.namespace}:gpus:{worker}"
 
+    def playback(self, digest: str) -> str:
+        """Which video may be played with what has this hash."""
+        return f"{self.namespace}:playback:{digest}"
+
     def turn(self, name: str) -> str:
         """Who plays a role that one process of many may play."""
         return f"{self.namespace}:turn:{name}"

@@ -20,6 +20,7 @@ from unmask_shared.job_store.catalogue import (
 from unmask_shared.job_store.connection import Keys, connect, milliseconds, translated
 from unmask_shared.job_store.counts import Counts
 from unmask_shared.job_store.gpus import Gpus
+from unmask_shared.job_store.playbacks import Playbacks
 from unmask_shared.job_store.room import Rooms
 from unmask_shared.job_store.state import JobState
 from unmask_shared.messages import lists_of
@@ -46,6 +47,7 @@ class RedisJobStore:
         catalogue: Lists the videos.
         counts: What has happened so far.
         gpus: What GPUs are used for.
+        playbacks: Who may play which video.
         rooms: What the videos of owners take.
 
     Every method raises `JobStoreUnavailable` when the server does not answer.
@@ -57,6 +59,7 @@ class RedisJobStore:
         self.catalogue = Catalogue(client, self._keys)
         self.counts = Counts(client, self._keys)
         self.gpus = Gpus(client, self._keys)
+        self.playbacks = Playbacks(client, self._keys)
         self.rooms = Rooms(client, self._keys)
         self._accept = client.register_script(scripts.ACCEPT)
         self._advance = client.register_script(scripts.ADVANCE)

@@ -98,6 +98,15 @@ class TooManyOpenBatches(TooManyRequests):
     )
 
 
+class PlaybackNotFound(UnmaskError):
+    """An address for players is not valid, or no longer."""
+
+    code = "playback_not_found"
+    http_status = 404
+    title = "There is no such playback address"
+    action = "Ask for a new one with GET /videos/{video_id}/playback; each lasts an hour at most."
+
+
 class StorageQuotaExceeded(UnmaskError):
     """The videos of a key fill all the room that it has."""
 

@@ -91,12 +91,18 @@ class Gate:
             self._owners.check(caller, video_id)
         return caller
 
-    def still_admits(self, caller: Caller) -> bool:
-        """Whether a caller who was admitted before would be again; True while nobody can tell."""
-        if self.is_open or caller.key_id in {None, ADMIN_KEY_ID}:
+    def still_admits(self, key_id: str | None) -> bool:
+        """Whether a caller who was admitted before would be again; True while nobody can tell.
+
+        Args:
+            key_id: Id of the key that was sent; None for who sent none.
+        """
+        if self.is_open or key_id == ADMIN_KEY_ID:
             return True
+        if key_id is None:
+            return False
         try:
-            key = self._keys.find(caller.key_id or "")
+            key = self._keys.find(key_id)
         except ObjectStoreUnavailable as error:
             log.warning("a revoked key may go on for now: %s", error.detail)
             return True

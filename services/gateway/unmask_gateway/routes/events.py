@@ -127,7 +127,7 @@ def make_events_router(*, lookup: VideoLookup, watcher: VideoWatcher) -> APIRout
                 video_id,
                 position,
                 last_id=last_event_id,
-                is_welcome=None if gate.is_open else lambda: gate.still_admits(caller),
+                is_welcome=None if gate.is_open else lambda: gate.still_admits(caller.key_id),
             ),
             media_type=_MEDIA_TYPE,
             # Or a proxy would collect events before it passes them on.

@@ -49,7 +49,7 @@ _ERRORS: Final = document_errors(
     ObjectStoreUnavailable,
     UnmaskError,
 )
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+SOURCE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The whole file.", "headers": _HEADERS, "content": _BYTES},
     206: {
         "description": "The stretch that `Range` asks for.",
@@ -61,12 +61,16 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def make_source_router(*, store: ObjectStore, lookup: VideoLookup) -> APIRouter:
-    """Make `GET` and `HEAD /videos/{video_id}/source`."""
-    router = APIRouter(prefix="/videos", tags=["videos"])
+class SourceAnswers:
+    """Answers requests for the file of a video, whole or by ranges."""
 
-    def answer(request: Request, video_id: str) -> Response:
-        upload = lookup.find(video_id).record.upload
+    def __init__(self, *, store: ObjectStore, lookup: VideoLookup) -> None:
+        self._store = store
+        self._lookup = lookup
+
+    def answer(self, request: Request, video_id: str) -> Response:
+        """Answer `GET` and `HEAD`; raises the errors that `SOURCE_RESPONSES` describes."""
+        upload = self._lookup.find(video_id).record.upload
         size, etag = upload.bytes, f'"{upload.sha256}"'
         headers = {
             "ETag": etag,
@@ -82,7 +86,7 @@ def make_source_router(*, store: ObjectStore, lookup: VideoLookup) -> APIRouter:
         except RangeNotSatisfiable as error:
             return problem_response(request, error, {"Content-Range": f"bytes */{size}"})
         key = source_key(video_id)
-        head = b"".join(store.read_range(key, start=0, length=min(size, SNIFF_BYTES)))
+        head = b"".join(self._store.read_range(key, start=0, length=min(size, SNIFF_BYTES)))
         media_type = media_type_of(head)
         code = status.HTTP_200_OK
         if stretch is not None:
@@ -93,24 +97,29 @@ def make_source_router(*, store: ObjectStore, lookup: VideoLookup) -> APIRouter:
         if request.method == "HEAD":
             return Response(status_code=code, headers=headers, media_type=media_type)
         return StreamingResponse(
-            _begun(store.read_range(key, start=stretch.start, length=stretch.length)),
+            _begun(self._store.read_range(key, start=stretch.start, length=stretch.length)),
             status_code=code,
             headers=headers,
             media_type=media_type,
         )
 
+
+def make_source_router(answers: SourceAnswers) -> APIRouter:
+    """Make `GET` and `HEAD /videos/{video_id}/source`."""
+    router = APIRouter(prefix="/videos", tags=["videos"])
+
     @router.get(
         "/{video_id}/source",
         summary="Download the file",
         response_class=Response,
-        responses=_RESPONSES,
+        responses=SOURCE_RESPONSES,
     )
     def get_source(request: Request, video_id: VideoId) -> Response:
         """The file as it was sent, or a stretch of it: players seek by `Range`.
 
         Its media type is told from its first bytes, not from what its sender said.
         """
-        return answer(request, video_id)
+        return answers.answer(request, video_id)
 
     @router.head(
         "/{video_id}/source",
@@ -128,7 +137,7 @@ def make_source_router(*, store: ObjectStore, lookup: VideoLookup) -> APIRouter:
     )
     def head_source(request: Request, video_id: VideoId) -> Response:
         """The headers that `GET` would answer with."""
-        return answer(request, video_id)
+        return answers.answer(request, video_id)
 
     return router
 

@@ -74,7 +74,14 @@ export async function getBlob(path, signal) {
   }
 }
 
-/** An address under which the page can show a file: pictures and players send no keys themselves. */
+/** An address for players, which send no key, and load a video piece by piece. */
+export async function playbackOf(id, signal) {
+  const path = videoPath(id);
+  if (!getKey()) return `${path}/source`;
+  return (await read(`${path}/playback`, { signal })).value.url;
+}
+
+/** An address under which the page can show a picture: those of the API need a key, too. */
 export async function addressOf(path, signal) {
   if (!getKey()) return path;
   const address = URL.createObjectURL(await getBlob(path, signal));
