@@ -118,7 +118,8 @@ def test_the_keyboard_alone_leads_from_a_video_to_its_result_and_back(
     page = visitor.open()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    # Chromium is told to hand the dialog over without an answer: the way to the field gives it time.
+    # Chromium is told to hand the dialog over without an answer: the way to the field gives it
+    # time.
     with page.expect_file_chooser() as chooser:
         press_until(page, ".drop input")
         page.keyboard.press("Enter")
