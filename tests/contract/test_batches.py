@@ -472,6 +472,7 @@ def test_batches_of_others_do_not_exist(
 ) -> None:
     _, key = KeyStore(store).create("other", frozenset({Scope.READ, Scope.SUBMIT}))
     batch_id = send(limited, gifs(files, 1))["id"]
+    wait_for(limited, batch_id, nothing_pends)
     for method, path in (("GET", ""), ("POST", "/cancel"), ("DELETE", "")):
         answers = [
             limited.request(
