@@ -230,7 +230,7 @@ class TimelineBuilder:
             fps=_rate(self.frames, span, time_base),
             key_frames=tuple(self._keys) if has_stamps else (),
             has_stamps=has_stamps,
-            times_s=None if has_stamps else (ticks - ticks[0]) * float(time_base),
+            times_s=None if has_stamps else _since_first(ticks) * float(time_base),
             can_seek=False,
         )
 
@@ -257,7 +257,12 @@ def _reliable(stamps: list[int | None]) -> NDArray[np.int64] | None:
 
 
 def _span(ticks: NDArray[np.int64]) -> int:
-    return int(ticks[-1] - ticks[0])
+    return int(ticks[-1]) - int(ticks[0])
+
+
+def _since_first(ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Ticks after the first one, for which 63 bits may be too few."""
+    return np.asarray((ticks - ticks[0]).view(np.uint64), np.float64)
 
 
 def _usual_step(ticks: NDArray[np.int64]) -> float:

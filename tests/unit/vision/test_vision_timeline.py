@@ -64,6 +64,17 @@ def test_stamps_without_sense_give_times_that_ascend(
         assert (timeline.times_s[1:] >= timeline.times_s[:-1]).all()
 
 
+@pytest.mark.parametrize("decoded", [False, True], ids=["of presentation", "of decoding"])
+def test_stamps_may_be_as_far_apart_as_they_can_be(decoded: bool) -> None:
+    stamps = [-(2**63) + 1, -1, 2**62]
+    timeline = _build([_packet(None if decoded else at, dts=at) for at in stamps])
+    usual_step = 0.75 * 2**63
+    assert timeline.duration_s == pytest.approx((1.5 * 2**63 + usual_step) / 1000)
+    assert (timeline.times_s is not None) == decoded
+    if timeline.times_s is not None:
+        assert list(timeline.times_s) == pytest.approx([0, 2**63 / 1000, 1.5 * 2**63 / 1000])
+
+
 def test_decoding_stamps_give_the_times_where_presentation_stamps_are_missing() -> None:
     timeline = _build([_packet(None, dts=dts) for dts in (100, 140, 180)])
     assert timeline.times_s is not None
