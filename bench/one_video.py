@@ -5,17 +5,18 @@ from pathlib import Path
 
 import unmask_preprocessor.worker  # noqa: F401 # takes its share of the memory
 from unmask_shared.sandbox import SandboxLimits
-from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
+from unmask_shared.vision.encoding import CropEncoder, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
 
 def whole_stage(extraction: SandboxedExtraction, path: Path) -> FaceTracks:
     """Everything that a worker does between fetching and storing."""
-    faces = extraction.extract(path)
-    for track in faces.tracks:
-        encode_crops(track.frames, track.crops)
-        thumbnail_jpeg(track)
+    with CropEncoder() as encoder:
+        faces = extraction.extract(path, on_piece=encoder.add)
+        for track in faces.tracks:
+            thumbnail_jpeg(track)
+            encoder.archive(track)
     return faces
 
 

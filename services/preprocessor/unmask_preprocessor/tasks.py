@@ -23,7 +23,7 @@ from unmask_shared.settings import JobSettings
 from unmask_shared.stages import ReportProgress, StageEnd, StageRunner
 from unmask_shared.tracing import span
 from unmask_shared.videos import AnalysisOptions, Status, VideoRecord
-from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
+from unmask_shared.vision.encoding import CropEncoder, thumbnail_jpeg
 from unmask_shared.vision.pipeline import FaceTrack, FaceTracks, VisionSettings
 from unmask_shared.vision.png import encode_png
 from unmask_shared.vision.sandboxed import SandboxedExtraction
@@ -105,15 +105,16 @@ class FaceExtraction:
         settings = settings_for(
             self._vision, record.options, landmark_overlays=self._landmark_overlays
         )
-        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            source = Path(folder) / "source"
-            self._fetch(video_id, source)
-            with span("decode and find faces"):
-                faces = self._faces.extract(source, settings, report)
-        self._runner.check_wanted(video_id)
-        # The manifest is the commit marker, so everything that it names is stored before it.
-        with span("store crops"):
-            manifest = self._store_faces(video_id, faces)
+        with CropEncoder() as encoder:
+            with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+                source = Path(folder) / "source"
+                self._fetch(video_id, source)
+                with span("decode and find faces"):
+                    faces = self._faces.extract(source, settings, report, encoder.add)
+            self._runner.check_wanted(video_id)
+            # The manifest is the commit marker, so everything that it names is stored before it.
+            with span("store crops"):
+                manifest = self._store_faces(video_id, faces, encoder)
         write_document(self._store, faces_key(video_id), manifest)
         with unless_redis_is_away("what is known of a video is not told", {"video_id": video_id}):
             self._jobs.note_info(video_id, manifest.video)
@@ -124,17 +125,16 @@ class FaceExtraction:
         except OSError as error:  # of the local file: the video is not to blame
             raise ScratchUnavailable(f"{path.parent} takes no data: {error.strerror}.") from error
 
-    def _store_faces(self, video_id: str, faces: FaceTracks) -> FacesManifest:
-        return faces.manifest(self._store_track(video_id, track) for track in faces.tracks)
+    def _store_faces(self, video_id: str, faces: FaceTracks, encoder: CropEncoder) -> FacesManifest:
+        return faces.manifest(self._store_track(video_id, track, encoder) for track in faces.tracks)
 
-    def _store_track(self, video_id: str, track: FaceTrack) -> TrackManifest:
+    def _store_track(self, video_id: str, track: FaceTrack, encoder: CropEncoder) -> TrackManifest:
         crops = crops_key(video_id, track.track_id)
         thumbnail = thumbnail_key(video_id, track.track_id)
         landmarks = None
-        self._store.put(
-            crops, encode_crops(track.frames, track.crops), content_type="application/zip"
-        )
-        self._store.put(thumbnail, thumbnail_jpeg(track), content_type="image/jpeg")
+        picture = thumbnail_jpeg(track)  # while crops are being encoded
+        self._store.put(crops, encoder.archive(track), content_type="application/zip")
+        self._store.put(thumbnail, picture, content_type="image/jpeg")
         if track.overlay is not None:
             landmarks = landmarks_key(video_id, track.track_id)
             self._store.put(landmarks, encode_png(track.overlay), content_type="image/png")

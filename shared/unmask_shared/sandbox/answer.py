@@ -36,6 +36,7 @@ _READ_BYTES: Final = 64 * 1024
 _PROGRESS_STEPS: Final = 20_000
 
 ReportProgress = Callable[[float], None]
+TakeResult = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ class SandboxResult:
     """What a job gave and what it took.
 
     Attributes:
-        data: What the job function answered. It is as trustworthy as the input file.
+        data: What the job function answered, unless somebody took it as it came. It is as
+            trustworthy as the input file.
         cpu_s: Processor time, in seconds.
         peak_rss_bytes: The most memory that the job held, with what it shares with its zygote.
     """
@@ -56,11 +58,15 @@ class SandboxResult:
 class Answer:
     """What a job says, checked as it comes."""
 
-    def __init__(self, limits: SandboxLimits, on_progress: ReportProgress) -> None:
+    def __init__(
+        self, limits: SandboxLimits, on_progress: ReportProgress, on_result: TakeResult | None
+    ) -> None:
         self._limits = limits
         self._on_progress = on_progress
         self._frames = FrameReader()
         self._result = bytearray()
+        self._take_result = on_result or self._result.extend
+        self._result_bytes = 0
         self._fraction = 0.0
         self._told: float | None = None
         self._error: UnmaskError | None = None
@@ -97,9 +103,10 @@ class Answer:
             case JobFrame.PROGRESS:
                 self._advance(decode_progress(payload, at_least=self._fraction))
             case JobFrame.RESULT:
-                if len(self._result) + len(payload) > self._limits.result_bytes:
+                self._result_bytes += len(payload)
+                if self._result_bytes > self._limits.result_bytes:
                     raise too_much_result(self._limits)
-                self._result += payload
+                self._take_result(payload)
             case JobFrame.ERROR:
                 self._ended = True
                 self._error = error_about_video(*decode_error(payload))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from unmask_shared.closing import Closing
-from unmask_shared.sandbox.answer import Answer, ReportProgress, SandboxResult
+from unmask_shared.sandbox.answer import Answer, ReportProgress, SandboxResult, TakeResult
 from unmask_shared.sandbox.control import JobEnd, JobOrder
 from unmask_shared.sandbox.limits import SandboxLimits
 from unmask_shared.sandbox.seccomp import SyscallFilter, default_filter
@@ -62,7 +62,11 @@ class Sandbox(Closing):
             self._running_zygote()
 
     def run(
-        self, path: Path, request: bytes = b"", on_progress: ReportProgress = _ignore
+        self,
+        path: Path,
+        request: bytes = b"",
+        on_progress: ReportProgress = _ignore,
+        on_result: TakeResult | None = None,
     ) -> SandboxResult:
         """Run a job to its end.
 
@@ -71,6 +75,8 @@ class Sandbox(Closing):
             request: What the job function gets beside it.
             on_progress: Called with the fraction done, in [0, 1], which only grows. What it raises
                 ends the job.
+            on_result: Called with the result in parts, as they come, instead of keeping it. A job
+                that fails may have sent some. What it raises ends the job.
 
         Raises:
             UnreadableVideo: Or a subclass, or `NotAVideo`: the job function raised it.
@@ -88,7 +94,7 @@ class Sandbox(Closing):
                 finally:
                     os.close(writer)
                 deadline = time.monotonic() + self._limits.wall_s
-                answer = Answer(self._limits, on_progress)
+                answer = Answer(self._limits, on_progress, on_result)
                 try:
                     answer.listen(reader, deadline)
                 finally:

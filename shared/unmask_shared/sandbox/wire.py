@@ -18,9 +18,9 @@ from unmask_shared.sandbox.errors import ProtocolViolation
 _HEAD: Final = struct.Struct("!cI")
 _FRACTION: Final = struct.Struct("!d")
 
-# Pieces that a pipe holds, and that allocators keep at hand: larger ones are new pages each time,
-# which takes longer than copying.
-MAX_CHUNK_BYTES: Final = 64 * 1024
+# With its head what a pipe holds, and what allocators keep at hand: larger pieces are new pages
+# each time, which takes longer than copying.
+MAX_CHUNK_BYTES: Final = 64 * 1024 - _HEAD.size
 _MAX_TEXT_BYTES: Final = 16 * 1024
 _MAX_DETAIL: Final = 500
 
@@ -46,7 +46,7 @@ class FrameReader:
     """Cuts the bytes of a job into frames, as they come."""
 
     def __init__(self) -> None:
-        self._waiting = bytearray()
+        self._waiting = b""
 
     @property
     def between_frames(self) -> bool:
@@ -59,16 +59,17 @@ class FrameReader:
         Raises:
             ProtocolViolation: A frame has an unknown kind or is too long.
         """
-        self._waiting += data
-        while len(self._waiting) >= _HEAD.size:
-            code, length = _HEAD.unpack_from(self._waiting)
+        data = self._waiting + data if self._waiting else data
+        start = 0
+        while len(data) - start >= _HEAD.size:
+            code, length = _HEAD.unpack_from(data, start)
             kind = _job_frame(code, length)
-            end = _HEAD.size + length
-            if len(self._waiting) < end:
-                return
-            payload = bytes(self._waiting[_HEAD.size : end])
-            del self._waiting[:end]
-            yield kind, payload
+            end = start + _HEAD.size + length
+            if len(data) < end:
+                break
+            yield kind, data[start + _HEAD.size : end]
+            start = end
+        self._waiting = data[start:]
 
 
 def _job_frame(code: bytes, length: int) -> JobFrame:

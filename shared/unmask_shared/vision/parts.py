@@ -13,6 +13,11 @@ _Done = TypeVar("_Done")
 _MAX_THREADS: Final = 4
 
 
+def count_threads() -> int:
+    """As many threads as are of use."""
+    return min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+
+
 def work_in_parts(
     work: Callable[[Any], list[_Done]], items: Sequence[Any] | NDArray[Any]
 ) -> list[_Done]:
@@ -27,7 +32,7 @@ def work_in_parts(
     Returns:
         All results, in order. What `work` raises is raised.
     """
-    count = min(_MAX_THREADS, len(os.sched_getaffinity(0)), len(items)) or 1
+    count = min(count_threads(), len(items)) or 1
     ends = [len(items) * number // count for number in range(count + 1)]
     slices = [items[start:stop] for start, stop in pairwise(ends)]
     with ThreadPoolExecutor(count, thread_name_prefix="pictures") as threads:

@@ -73,7 +73,13 @@ class Picture:
         self._black = 0 if full_range else 16
 
     def patch(
-        self, matrix: NDArray[np.float64], width: int, height: int, *, fine: bool = True
+        self,
+        matrix: NDArray[np.float64],
+        width: int,
+        height: int,
+        *,
+        fine: bool = True,
+        into: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Cut a part out, turned, scaled and shifted; what lies outside is black.
 
@@ -82,6 +88,7 @@ class Picture:
             width: Of the patch, in pixels.
             height: Of the patch, in pixels.
             fine: Without aliasing and without loss of sharpness, for twice the time.
+            into: Where to put the patch, contiguous; in an array of its own by default.
 
         Returns:
             `(height, width, 3)` uint8 RGB, contiguous.
@@ -93,7 +100,7 @@ class Picture:
         samples += [
             plane.sample(source, width, height, border=_NEUTRAL, fine=False) for plane in colours
         ]
-        return np.asarray(cv2.transform(cv2.merge(samples), self._rgb), np.uint8)
+        return np.asarray(cv2.transform(cv2.merge(samples), self._rgb, dst=into), np.uint8)
 
     def grey_patch(self, matrix: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8]:
         """The same in grey levels, `(height, width)` uint8, quickly."""

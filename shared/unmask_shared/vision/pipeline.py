@@ -18,7 +18,7 @@ from unmask_shared.artifacts import (
     TrackManifest,
     VideoInfo,
 )
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.faces import DetectorName, FaceDetector, make_detector
 from unmask_shared.vision.frames import DecodedFrame, FrameReader
 from unmask_shared.vision.prefetch import prefetch
@@ -163,7 +163,7 @@ class FaceTracks:
         )
 
 
-def _ignore(_fraction: float) -> None:
+def _ignore(_news: object) -> None:
     pass
 
 
@@ -173,6 +173,7 @@ def extract_faces(
     on_progress: Callable[[float], None] = _ignore,
     *,
     detector: FaceDetector | None = None,
+    on_piece: Callable[[FacePiece], None] = _ignore,
 ) -> FaceTracks:
     """Find, follow and crop every face of a video.
 
@@ -182,6 +183,8 @@ def extract_faces(
         on_progress: Called with the fraction done, in [0, 1], which only grows, a few times a
             second.
         detector: Instead of the one that the settings name.
+        on_piece: Called with the pieces of which the tracks will be made as soon as they are known,
+            also with some that will be in no track. With whole frames, never called.
 
     Raises:
         NotAVideo: The first bytes are not those of a known container.
@@ -207,7 +210,7 @@ def extract_faces(
             progress.show(_COUNTED + (_SCANNED - _COUNTED) * min(1.0, done / work))
 
         with (
-            _scanner(settings, detector) as scanner,
+            _scanner(settings, detector, on_piece) as scanner,
             closing(prefetch(reader.read(chosen.clips), report)) as clips,
         ):
             for number in range(len(chosen.clips)):
@@ -248,7 +251,11 @@ class _Scanner(Protocol):
 
 
 @contextmanager
-def _scanner(settings: VisionSettings, detector: FaceDetector | None) -> Iterator[_Scanner]:
+def _scanner(
+    settings: VisionSettings,
+    detector: FaceDetector | None,
+    on_piece: Callable[[FacePiece], None],
+) -> Iterator[_Scanner]:
     search = FaceSearch(
         detector or make_detector(settings.detector, yunet_model=settings.yunet_model),
         SearchEffort(
@@ -269,4 +276,4 @@ def _scanner(settings: VisionSettings, detector: FaceDetector | None) -> Iterato
         overlays=settings.landmark_overlays,
     )
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="crops") as thread:
-        yield FaceScanner(search, form, thread)
+        yield FaceScanner(search, form, thread, on_piece)

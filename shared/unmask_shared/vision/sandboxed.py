@@ -3,7 +3,8 @@
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -14,18 +15,19 @@ import cv2
 from unmask_shared.closing import Closing
 from unmask_shared.errors import DecoderCrashed
 from unmask_shared.sandbox import Reply, Sandbox, SandboxLimits, Serve, SyscallFilter
+from unmask_shared.vision.face_track import FacePiece
 from unmask_shared.vision.faces import make_detector
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings, extract_faces
 from unmask_shared.vision.rehearsal import rehearse
 from unmask_shared.vision.transfer import (
-    pack_faces,
+    FacesReader,
+    FacesWriter,
     pack_settings,
-    unpack_faces,
     unpack_settings,
 )
 
 
-def _ignore(_fraction: float) -> None:
+def _ignore(_news: object) -> None:
     pass
 
 
@@ -69,6 +71,7 @@ class SandboxedExtraction(Closing):
         path: Path,
         settings: VisionSettings | None = None,
         on_progress: Callable[[float], None] = _ignore,
+        on_piece: Callable[[FacePiece], None] = _ignore,
     ) -> FaceTracks:
         """Find, follow and crop every face of a video.
 
@@ -76,6 +79,7 @@ class SandboxedExtraction(Closing):
             path: The video file.
             settings: Instead of those given at first; the detector must be the same.
             on_progress: See `extract_faces`.
+            on_piece: See `extract_faces`; called while the others are being made.
 
         Raises:
             UnmaskError: See `extract_faces`; also `VideoTooDemanding` where a limit is reached,
@@ -84,11 +88,17 @@ class SandboxedExtraction(Closing):
         """
         settings = settings or self._settings
         sandbox = self._sandbox_for(settings)
-        result = sandbox.run(path, pack_settings(settings), on_progress)
-        try:
-            return unpack_faces(result.data, settings)
-        except ValueError as error:
-            raise DecoderCrashed(f"What the decoder sent makes no sense: {error}.") from error
+        reader = FacesReader(settings)
+
+        def take(data: bytes) -> None:
+            with _sense_expected():
+                pieces = reader.feed(data)
+            for piece in pieces:
+                on_piece(piece)
+
+        sandbox.run(path, pack_settings(settings), on_progress, take)
+        with _sense_expected():
+            return reader.faces()
 
     def close(self) -> None:
         """End the processes; another video would start them again."""
@@ -115,6 +125,14 @@ class SandboxedExtraction(Closing):
             return self._sandboxes[key]
 
 
+@contextmanager
+def _sense_expected() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise DecoderCrashed(f"What the decoder sent makes no sense: {error}.") from error
+
+
 def load(models: str) -> Serve:
     """The factory of the sandbox: loads what the settings need, and nothing opens a file later.
 
@@ -138,11 +156,11 @@ def _import_all_of(package: ModuleType) -> None:
 
 
 def _serve(file: BinaryIO, request: bytes, reply: Reply) -> None:
+    writer = FacesWriter(reply.result)
     try:
-        faces = extract_faces(file, unpack_settings(request), reply.progress)
+        faces = extract_faces(file, unpack_settings(request), reply.progress, on_piece=writer.add)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError(str(error)) from error  # what the sandbox takes for a limit reached
         raise
-    for part in pack_faces(faces):
-        reply.result(part)
+    writer.finish(faces)

@@ -4,7 +4,7 @@ The faces of a clip are cropped in a thread while those of the next one are sear
 faces in the picture, that takes longer than decoding.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
@@ -12,13 +12,14 @@ import numpy as np
 
 from unmask_shared.artifacts import FaceFrame, Point
 from unmask_shared.vision.align import Landmarks, crop_matrix
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.faces import Detection
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.landmarks import embed_identity, identity_chip
 from unmask_shared.vision.overlays import draw_landmarks
 from unmask_shared.vision.paths import follow
 from unmask_shared.vision.persons import group_by_person
+from unmask_shared.vision.room import Room
 from unmask_shared.vision.search import FaceSearch
 from unmask_shared.vision.shots import Shot, ShotSplitter
 from unmask_shared.vision.tracks import (
@@ -46,18 +47,27 @@ class CropForm:
 class FaceScanner:
     """Finds and crops the faces of one clip after the other, and gathers those of each person."""
 
-    def __init__(self, search: FaceSearch, form: CropForm, thread: Executor) -> None:
+    def __init__(
+        self,
+        search: FaceSearch,
+        form: CropForm,
+        thread: Executor,
+        on_piece: Callable[[FacePiece], None],
+    ) -> None:
         """Prepare.
 
         Args:
             search: Finds the faces.
             form: Of the crops.
             thread: Where crops are cut, in the order in which it is asked to.
+            on_piece: See `pipeline.extract_faces`.
         """
         self._search = search
         self._form = form
         self._thread = thread
+        self._on_piece = on_piece
         self._cropping: Future[list[Tracklet]] | None = None
+        self._room = Room()
         self._splitter = ShotSplitter()
         self._searched: list[int] = []
         self._tracklets: list[Tracklet] = []
@@ -94,7 +104,14 @@ class FaceScanner:
 
     def tracks(self) -> tuple[FaceTrack, ...]:
         """One track per person, the most prominent first."""
+        # Not before: while clips are decoded, all processors have enough to do, and whoever takes
+        # the pieces works on them. The last faces are cropped by one thread, with time for that.
+        for tracklet in self._tracklets:
+            self._on_piece(tracklet)
+        handed_out = len(self._tracklets)
         self._gather()
+        for tracklet in self._tracklets[handed_out:]:
+            self._on_piece(tracklet)
         self._persons = group_by_person(self._tracklets, embed_identity)
         return tuple(_as_track(number, person) for number, person in enumerate(self._persons))
 
@@ -113,11 +130,12 @@ class FaceScanner:
         landmarks, boxes = follow(shot.frames, face)
         size = self._form.size
         matrices = crop_matrix(np.stack([*landmarks.values()]), size=size, margin=self._form.margin)
-        crops = {
-            position: shot.frames[position].picture.patch(matrix, size, size)
-            for position, matrix in zip(landmarks, matrices, strict=True)
-        }
-        for part in split_where_looks_change(crops):
+        crops = self._room.take(len(landmarks), size, size, 3)
+        for position, matrix, crop in zip(landmarks, matrices, crops, strict=True):
+            shot.frames[position].picture.patch(matrix, size, size, into=crop)
+        positions = [*landmarks]
+        for start, stop in split_where_looks_change(crops):
+            part = positions[start:stop]
             detected = [position for position in part if position in face]
             if not detected:
                 continue
@@ -135,7 +153,7 @@ class FaceScanner:
                     )
                     for position in part
                 ),
-                crops=np.stack([crops[position] for position in part]),
+                crops=crops[start:stop],
                 chip=identity_chip(picture, points),
                 overlay=draw_landmarks(picture, boxes[surest], points)
                 if self._form.overlays
@@ -152,9 +170,4 @@ def _as_points(landmarks: Landmarks) -> tuple[Point, Point, Point, Point, Point]
 
 def _as_track(track_id: int, person: Sequence[Tracklet]) -> FaceTrack:
     best = max(person, key=lambda tracklet: tracklet.confidence * tracklet.frames[0].box.width)
-    return FaceTrack(
-        track_id=track_id,
-        frames=tuple(frame for tracklet in person for frame in tracklet.frames),
-        crops=np.concatenate([tracklet.crops for tracklet in person]),
-        overlay=best.overlay,
-    )
+    return FaceTrack(track_id=track_id, pieces=tuple(person), overlay=best.overlay)

@@ -19,7 +19,7 @@ from unmask_shared.artifacts import BoundingBox, Coverage, FaceFrame, Point, Vid
 from unmask_shared.vision.align import Landmarks, crop_matrix
 from unmask_shared.vision.colours import BT601
 from unmask_shared.vision.display import Display
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.faces import Detection, FaceDetector, make_detector
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.paths import follow
@@ -149,20 +149,15 @@ def _track(number: int, pixels: Pixels, face: Detection, settings: VisionSetting
     size = settings.crop_size
     matrix = crop_matrix(landmarks[0], size=size, margin=settings.crop_margin)
     crop = frame.picture.patch(matrix, size, size)
-    return FaceTrack(
-        track_id=number,
-        frames=(
-            FaceFrame(
-                frame=0,
-                time_s=0.0,
-                clip=0,
-                box=_moved_box(boxes[0], -left, -top),
-                landmarks=_as_points(landmarks[0] - (left, top)),
-                detected=True,
-            ),
-        ),
-        crops=crop[None],
+    seen = FaceFrame(
+        frame=0,
+        time_s=0.0,
+        clip=0,
+        box=_moved_box(boxes[0], -left, -top),
+        landmarks=_as_points(landmarks[0] - (left, top)),
+        detected=True,
     )
+    return FaceTrack(track_id=number, pieces=(FacePiece(frames=(seen,), crops=crop[None]),))
 
 
 def _border_for(pixels: Pixels, box: BoundingBox) -> tuple[int, int, int, int]:

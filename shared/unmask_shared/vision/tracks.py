@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -10,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask_shared.artifacts import BoundingBox, FaceFrame
+from unmask_shared.artifacts import BoundingBox
+from unmask_shared.vision.face_track import FacePiece
 from unmask_shared.vision.faces import Detection
 
 _SAME_PLACE_IOU: Final = 0.3
@@ -34,24 +36,26 @@ _LIKENESS_SIDE: Final = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracklet:
+class Tracklet(FacePiece):
     """A face followed through one clip.
 
     Attributes:
-        frames: Where it is, consecutive in display order.
-        crops: `(N, S, S, 3)` uint8 RGB, one per frame.
         chip: `(150, 150, 3)` uint8 RGB, its surest frame, aligned for the identity embedding.
         overlay: `(H, W, 3)` uint8 RGB, the same frame with its landmarks, if asked for.
         confidence: Of the surest detection, from 0 to 1.
         setting: Which scene of the video it lies in, as far as can be told: see `shots.Shot`.
     """
 
-    frames: tuple[FaceFrame, ...]
-    crops: NDArray[np.uint8]
     chip: NDArray[np.uint8]
     overlay: NDArray[np.uint8] | None = None
     confidence: float
     setting: int
+
+    @cached_property
+    def looks(self) -> NDArray[np.float64]:
+        """The face at the start, in the middle and at the end, `(3, pixels)`: see `look_alike`."""
+        indices = np.linspace(0, len(self.crops) - 1, _MOMENTS).round().astype(int)
+        return _appearances([self.crops[index] for index in indices])
 
 
 def link_detections(
@@ -122,16 +126,19 @@ def look_alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     return float(before @ now) >= _LIKENESS
 
 
-def split_where_looks_change(crops: Mapping[int, NDArray[np.uint8]]) -> list[list[int]]:
-    """The positions of crops in parts; where a new part begins, another person may be seen."""
-    looks = _appearances([*crops.values()])
+def split_where_looks_change(crops: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Consecutive crops in parts; where a new part begins, another person may be seen.
+
+    Args:
+        crops: `(N, S, S, 3)` uint8 RGB, in display order.
+
+    Returns:
+        Of each part its first crop, and the one after its last.
+    """
+    looks = _appearances([*crops])
     alike = np.einsum("np,np->n", looks[:-1], looks[1:])
-    parts: list[list[int]] = []
-    for position, goes_on in zip(crops, [False, *(alike >= _LIKENESS_NEXT)], strict=True):
-        if not goes_on:
-            parts.append([])
-        parts[-1].append(position)
-    return parts
+    starts = [0, *(np.flatnonzero(alike < _LIKENESS_NEXT) + 1).tolist()]
+    return [*pairwise([*starts, len(crops)])]
 
 
 def _appearances(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -197,11 +204,5 @@ def _distance(first: BoundingBox, second: BoundingBox) -> float:
 
 
 def _best_likeness(chain: Sequence[Tracklet], later: Tracklet) -> float:
-    before = [crop for tracklet in chain[-_REMEMBERED_TRACKLETS:] for crop in _moments(tracklet)]
-    return float((_appearances(_moments(later)) @ _appearances(before).T).max())
-
-
-def _moments(tracklet: Tracklet) -> list[NDArray[np.uint8]]:
-    """A face at the start, in the middle and at the end of a tracklet."""
-    indices = np.linspace(0, len(tracklet.crops) - 1, _MOMENTS).round().astype(int)
-    return [tracklet.crops[index] for index in indices]
+    before = np.concatenate([tracklet.looks for tracklet in chain[-_REMEMBERED_TRACKLETS:]])
+    return float((later.looks @ before.T).max())

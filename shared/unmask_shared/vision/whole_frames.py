@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox, FaceFrame
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.frames import DecodedFrame
 from unmask_shared.vision.search import FaceSearch
 from unmask_shared.vision.shots import ShotSplitter
@@ -62,7 +62,8 @@ class WholeFrames:
         """One track with all frames; none where no frame was kept."""
         if not self._frames:
             return ()
-        return (FaceTrack(track_id=0, frames=tuple(self._frames), crops=np.stack(self._crops)),)
+        whole = FacePiece(frames=tuple(self._frames), crops=np.stack(self._crops))
+        return (FaceTrack(track_id=0, pieces=(whole,)),)
 
     def faceless_frames(self) -> tuple[int, ...]:
         """Numbers of the frames that show no face, ascending."""

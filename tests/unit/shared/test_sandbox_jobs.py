@@ -41,6 +41,22 @@ def test_results_longer_than_a_frame_come_back_whole(sandbox: Jobs) -> None:
     assert sandbox.run("echo", "x" * (MIB + 1)).data == CONTENT + b"x" * (MIB + 1)
 
 
+def test_a_result_can_be_taken_as_it_comes(sandbox: Jobs) -> None:
+    parts: list[bytes] = []
+    result = sandbox.run("echo", "x" * MIB, on_result=parts.append)
+    assert b"".join(parts) == CONTENT + b"x" * MIB
+    assert len(parts) > 10
+    assert not result.data
+
+
+@pytest.mark.usefixtures("still_usable")
+def test_a_result_that_is_taken_as_it_comes_may_not_be_too_long_either(sandbox: Jobs) -> None:
+    parts: list[bytes] = []
+    with pytest.raises(VideoTooDemanding):
+        sandbox.run("echo", "x" * (3 * MIB), on_result=parts.append)
+    assert sum(map(len, parts)) <= 2 * MIB
+
+
 def test_each_job_reads_from_the_start_of_the_file(sandbox: Jobs) -> None:
     for _ in range(2):
         assert sandbox.run("echo").data == CONTENT

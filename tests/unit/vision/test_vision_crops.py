@@ -18,7 +18,7 @@ from unmask_shared.artifacts import BoundingBox, FaceFrame
 from unmask_shared.errors import DamagedCrops
 from unmask_shared.vision.crops import decode_crops
 from unmask_shared.vision.encoding import encode_crops
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 
 
 def _frame(number: int) -> FaceFrame:
@@ -174,13 +174,29 @@ def test_reading_crops_needs_neither_decoder_nor_detectors() -> None:
 
 def test_a_track_cannot_be_inconsistent() -> None:
     with pytest.raises(ValueError, match="2 crops for 1 frames"):
-        FaceTrack(track_id=0, frames=(_frame(0),), crops=_noise(2))
+        FacePiece(frames=(_frame(0),), crops=_noise(2))
     with pytest.raises(ValueError, match="not strictly ascending"):
-        FaceTrack(track_id=0, frames=(_frame(1), _frame(1)), crops=_noise(2))
+        _track(FacePiece(frames=(_frame(1), _frame(1)), crops=_noise(2)))
+    with pytest.raises(ValueError, match="not strictly ascending"):
+        _track(*(FacePiece(frames=(_frame(at),), crops=_noise(1)) for at in (1, 0)))
     with pytest.raises(ValueError, match="no frames"):
-        FaceTrack(track_id=0, frames=(), crops=_noise(0))
+        _track()
     with pytest.raises(ValueError, match=r"not uint8 \(N, S, S, 3\)"):
-        FaceTrack(track_id=0, frames=(_frame(0),), crops=_noise(1)[:, :50])
+        FacePiece(frames=(_frame(0),), crops=_noise(1)[:, :50])
+
+
+def test_the_crops_of_a_track_are_those_of_its_pieces() -> None:
+    crops = _noise(3)
+    pieces = [
+        FacePiece(frames=(_frame(0), _frame(1)), crops=crops[:2]),
+        FacePiece(frames=(_frame(5),), crops=crops[2:]),
+    ]
+    assert np.array_equal(_track(*pieces).crops, crops)
+    assert [frame.frame for frame in _track(*pieces).frames] == [0, 1, 5]
+
+
+def _track(*pieces: FacePiece) -> FaceTrack:
+    return FaceTrack(track_id=0, pieces=pieces)
 
 
 def test_archives_of_another_png_writer_are_read() -> None:

@@ -1,6 +1,9 @@
 """What is stored can be read by others, is the same each time, and shows faces well."""
 
 import io
+import os
+import sys
+import threading
 import zipfile
 
 import cv2
@@ -11,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unmask_shared.artifacts import BoundingBox, FaceFrame, Point
-from unmask_shared.vision.encoding import encode_crops, thumbnail_jpeg
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.encoding import CropEncoder, encode_crops, thumbnail_jpeg
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.png import encode_png
 
 FRONTAL: tuple[Point, ...] = ((10, 40), (30, 40), (50, 40), (70, 40), (40, 70))
@@ -85,6 +88,36 @@ def test_crops_that_do_not_fit_the_frames_are_refused() -> None:
         encode_crops([_frame(0)], _noise(1).astype(np.float32))
 
 
+def test_crops_that_are_encoded_as_they_come_make_the_same_archive() -> None:
+    crops = _noise(60, size=32)
+    frames = [_frame(number) for number in range(60)]
+    pieces = [
+        FacePiece(frames=tuple(frames[start:stop]), crops=crops[start:stop])
+        for start, stop in ((0, 40), (40, 41), (41, 60))
+    ]
+    with CropEncoder() as encoder:
+        for piece in pieces[1:]:  # what was not announced is encoded, too
+            encoder.add(piece)
+        archive = encoder.archive(_track(*pieces))
+    assert archive == encode_crops(frames, crops)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priorities")
+def test_encoding_stands_back_and_the_rest_of_the_process_does_not() -> None:
+    with CropEncoder() as encoder:
+        encoder.archive(_track(FacePiece(frames=(_frame(0),), crops=_noise(1))))
+        (encoding,) = (
+            os.getpriority(os.PRIO_PROCESS, thread.native_id or 0)
+            for thread in threading.enumerate()
+            if thread.name.startswith("pictures")
+        )
+        assert encoding > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def _track(*pieces: FacePiece) -> FaceTrack:
+    return FaceTrack(track_id=0, pieces=pieces)
+
+
 def _face(blur: float) -> NDArray[np.uint8]:
     head = Head(portrait=astronaut(), center=(56, 50), eye_distance=34)
     face = show(scenery(112, 112), head)
@@ -108,7 +141,7 @@ def test_the_thumbnail_is_the_sharpest_most_frontal_largest_crop(
     marked[:8, :8] = (255, 0, 0)
     other = crop.copy()
     other[:8, :8] = (0, 0, 255)
-    track = FaceTrack(track_id=0, frames=(frame, _frame(1)), crops=np.stack([other, marked]))
+    track = _track(FacePiece(frames=(frame, _frame(1)), crops=np.stack([other, marked])))
     thumbnail = cv2.imdecode(np.frombuffer(thumbnail_jpeg(track), np.uint8), cv2.IMREAD_COLOR)
     assert thumbnail is not None
     assert thumbnail.shape == (112, 112, 3)
@@ -120,8 +153,10 @@ def test_of_a_long_track_some_moments_are_looked_at_up_to_the_last() -> None:
     crops = np.repeat(_face(3.0)[None], 300, axis=0)
     crops[-1] = _face(0)
     crops[-1, :8, :8] = (255, 0, 0)
-    track = FaceTrack(
-        track_id=0, frames=tuple(_frame(number) for number in range(300)), crops=crops
+    frames = [_frame(number) for number in range(300)]
+    track = _track(
+        FacePiece(frames=tuple(frames[:100]), crops=crops[:100]),
+        FacePiece(frames=tuple(frames[100:]), crops=crops[100:]),
     )
     thumbnail = cv2.imdecode(np.frombuffer(thumbnail_jpeg(track), np.uint8), cv2.IMREAD_COLOR)
     assert thumbnail is not None

@@ -8,6 +8,7 @@ from media_factory import Head, admiral, astronaut, film, write_sound, write_vid
 
 from unmask_shared.errors import NotAVideo, NoVideoStream, VideoTooDemanding
 from unmask_shared.sandbox import SandboxLimits
+from unmask_shared.vision.face_track import FacePiece
 from unmask_shared.vision.pipeline import VisionSettings, extract_faces
 from unmask_shared.vision.sandboxed import SandboxedExtraction
 
@@ -53,6 +54,26 @@ def test_the_sandbox_finds_what_the_pipeline_finds(
         assert np.array_equal(track.crops, other.crops)
     assert told == sorted(told)
     assert told[-1] == 1
+
+
+def test_pieces_of_faces_come_before_the_whole(sandboxed: SandboxedExtraction, clip: Path) -> None:
+    pieces: list[FacePiece] = []
+    found = sandboxed.extract(clip, on_piece=pieces.append)
+    assert len(found.tracks) == 2
+    for track in found.tracks:
+        assert len(track.pieces) > 1
+        assert all(any(piece is other for other in pieces) for piece in track.pieces)
+
+
+def test_what_a_caller_raises_about_a_piece_ends_the_job(
+    sandboxed: SandboxedExtraction, clip: Path
+) -> None:
+    def refuse(_: FacePiece) -> None:
+        raise ValueError("not this one")
+
+    with pytest.raises(ValueError, match="not this one"):
+        sandboxed.extract(clip, on_piece=refuse)
+    assert len(sandboxed.extract(clip).tracks) == 2
 
 
 def test_overlays_are_drawn_when_a_video_asks_for_them(

@@ -5,9 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from unmask_shared.artifacts import BoundingBox, Coverage, FaceFrame, VideoInfo
-from unmask_shared.vision.face_track import FaceTrack
+from unmask_shared.vision.face_track import FacePiece, FaceTrack
 from unmask_shared.vision.pipeline import FaceTracks, VisionSettings
 from unmask_shared.vision.transfer import (
+    FacesReader,
+    FacesWriter,
     pack_faces,
     pack_settings,
     unpack_faces,
@@ -21,23 +23,23 @@ def _noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(len(shape)).integers(0, 255, shape, dtype=np.uint8)
 
 
-def _track(track_id: int, numbers: range, *, overlay: bool) -> FaceTrack:
+def _piece(numbers: range, *, landmarks: bool = True) -> FacePiece:
     point = (1.5, 2.25)
-    return FaceTrack(
-        track_id=track_id,
+    return FacePiece(
         frames=tuple(
             FaceFrame(
                 frame=number,
                 time_s=number / 25,
                 clip=0,
                 box=BoundingBox(x=1, y=2, width=30, height=30),
-                landmarks=None if track_id else (point, point, point, point, point),
+                landmarks=(point, point, point, point, point) if landmarks else None,
                 detected=bool(number % 2),
             )
             for number in numbers
         ),
-        crops=_noise(len(numbers), 32, 32, 3),
-        overlay=_noise(40, 40, 3) if overlay else None,
+        crops=np.random.default_rng(numbers[0]).integers(
+            0, 255, (len(numbers), 32, 32, 3), dtype=np.uint8
+        ),
     )
 
 
@@ -49,13 +51,45 @@ FACES = FaceTracks(
     frame_step=1,
     faceless_frames=(20, 24),
     settings=SETTINGS,
-    tracks=(_track(0, range(5), overlay=True), _track(1, range(3, 9), overlay=False)),
+    tracks=(
+        FaceTrack(
+            track_id=0, pieces=(_piece(range(5)), _piece(range(8, 10))), overlay=_noise(40, 40, 3)
+        ),
+        FaceTrack(track_id=1, pieces=(_piece(range(3, 9), landmarks=False),)),
+    ),
 )
 DATA = b"".join(pack_faces(FACES))
 
 
 def test_faces_come_back_as_they_were() -> None:
-    found = unpack_faces(DATA, SETTINGS)
+    _assert_same(unpack_faces(DATA, SETTINGS))
+
+
+def test_pieces_come_before_the_end_and_those_in_no_track_are_left_out() -> None:
+    (first, later), (lone,) = (track.pieces for track in FACES.tracks)
+    parts: list[bytes | memoryview] = []
+    writer = FacesWriter(parts.append)
+    for piece in (lone, _piece(range(30, 31)), first, later):
+        writer.add(piece)
+    reader = FacesReader(SETTINGS)
+    pieces = reader.feed(b"".join(parts))
+    assert [piece.frames[0].frame for piece in pieces] == [3, 30, 0, 8]
+    parts.clear()
+    writer.finish(FACES)
+    assert reader.feed(b"".join(parts)) == []
+    _assert_same(reader.faces())
+    assert reader.faces().tracks[0].pieces[0] is pieces[2]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_it_does_not_matter_how_the_bytes_are_cut(size: int) -> None:
+    reader = FacesReader(SETTINGS)
+    for start in range(0, len(DATA), size):
+        reader.feed(DATA[start : start + size])
+    _assert_same(reader.faces())
+
+
+def _assert_same(found: FaceTracks) -> None:
     assert replace(found, tracks=()) == replace(FACES, tracks=())
     for track, expected in zip(found.tracks, FACES.tracks, strict=True):
         assert track.frames == expected.frames
@@ -76,6 +110,10 @@ def test_settings_come_back_as_they_were() -> None:
         DATA[:-1],
         DATA + b"\0",
         (2**63).to_bytes(8, "big") + DATA[8:],
+        bytes(8) + DATA,
+        DATA.replace(b'"pieces":[2]', b'"pieces":[3]'),
+        DATA.replace(b'"pieces":[2]', b'"pieces":[0]'),
+        DATA.replace(b'"pieces":[0,1]', b'"pieces":[1,0]'),
         DATA.replace(b'"fps":25.0', b'"fps":-2.0'),
         DATA.replace(b'"overlay_side":40', b'"overlay_side":99'),
         DATA.replace(b'"frame":4,', b'"frame":0,'),
@@ -86,7 +124,11 @@ def test_settings_come_back_as_they_were() -> None:
         "no header",
         "cut",
         "too long",
-        "huge header",
+        "huge text",
+        "pieces for a header",
+        "a piece that is not there",
+        "a piece of two tracks",
+        "pieces out of order",
         "impossible value",
         "missing pixels",
         "not ascending",
@@ -94,5 +136,5 @@ def test_settings_come_back_as_they_were() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(damaged: bytes) -> None:
-    with pytest.raises(ValueError, match=r"header|missing|follow|ascending"):
+    with pytest.raises(ValueError, match=r"header|text|pieces|missing|follow|ascending|not valid"):
         unpack_faces(damaged, SETTINGS)
