@@ -54,7 +54,7 @@ def draw_augmentation(
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
 
-    colour, move = settings.colour, settings.move
+    colour, move, severity = settings.colour, settings.move, settings.severity
     tint = 1 + colour * (rng.uniform(-0.4, 0.4) + rng.uniform(-0.16, 0.16, 3))
     shift = rng.uniform(-move, move, 2) * side
     return Augmentation(
@@ -65,11 +65,11 @@ def draw_augmentation(
         gain=(float(tint[0]), float(tint[1]), float(tint[2])),
         gamma=float(np.exp(colour * rng.uniform(-0.45, 0.45))),
         saturation=float(1 + colour * rng.uniform(-1, 0.6)),
-        blur=float(rng.uniform(0.3, 1.6)) if sometimes(settings.blur) else 0.0,
+        blur=float(rng.uniform(0.3, 1.6 + 1.6 * severity)) if sometimes(settings.blur) else 0.0,
         shrink=int(side * rng.uniform(0.35, 0.9)) if sometimes(settings.scale) else 0,
-        noise=float(rng.uniform(1, 8)) if sometimes(settings.noise) else 0.0,
-        jpeg=int(rng.integers(30, 96)) if sometimes(settings.jpeg) else 0,
-        codec=int(rng.integers(18, 38)) if sometimes(settings.codec) else 0,
+        noise=float(rng.uniform(1, 8 + 16 * severity)) if sometimes(settings.noise) else 0.0,
+        jpeg=int(rng.integers(30 - round(20 * severity), 96)) if sometimes(settings.jpeg) else 0,
+        codec=int(rng.integers(18, 38 + round(7 * severity))) if sometimes(settings.codec) else 0,
     )
 
 

@@ -238,6 +238,22 @@ def test_each_change_changes_something():
         assert np.abs(augment(clip, drawn, rng).astype(int) - clip).mean() > 0.2, name
 
 
+def test_severity_reaches_further_at_the_worst_and_changes_nothing_at_the_mildest():
+    def drawn(severity):
+        chosen = STRONG.model_copy(update={"severity": severity})
+        return [draw_augmentation(np.random.default_rng(seed), 64, chosen) for seed in range(400)]
+
+    as_ever, severe = drawn(0.0), drawn(1.0)
+
+    assert max(one.blur for one in as_ever) <= 1.6 < 3 < max(one.blur for one in severe) <= 3.2
+    assert max(one.noise for one in as_ever) <= 8 < 22 < max(one.noise for one in severe) <= 24
+    assert max(one.codec for one in as_ever) <= 37 < 43 <= max(one.codec for one in severe) <= 44
+    qualities = [[one.jpeg for one in draws if one.jpeg] for draws in (as_ever, severe)]
+    assert min(qualities[0]) >= 30 > 13 > min(qualities[1]) >= 10
+    # How often each happens is not its matter.
+    assert [one.noise > 0 for one in as_ever] == [one.noise > 0 for one in severe]
+
+
 def test_a_mask_moves_with_the_picture_under_augmentation():
     rng = np.random.default_rng(0)
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
