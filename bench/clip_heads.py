@@ -104,7 +104,7 @@ def training_clips(
 
 
 def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ignore[no-untyped-def]
-    """All clips of a labelled folder."""
+    """All clips of a labelled folder; of a prepared one, those of people not trained on."""
     crops = CropSettings(size=card.input_size, margin=card.crop_margin)
     return [
         Clip(
@@ -113,6 +113,7 @@ def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ig
             person=item.video.person or item.video.group,
         )
         for item in load_faces(folder, crops.vision(), workers=1)
+        if item.video.part in (None, "val", "test")
         for start, stop in item.clips
     ]
 
@@ -234,7 +235,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--train", type=Path, required=True, help="a prepared folder")
     parser.add_argument("--prepared", type=int, default=224, help="side of its crops (%(default)s)")
     parser.add_argument("--videos", type=int, default=160, help="of it, at most (%(default)s)")
-    parser.add_argument("--test", type=Path, required=True, help="labelled videos of others")
+    parser.add_argument(
+        "--test", type=Path, required=True, help="labelled videos of others, or the same folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/ablations/features"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=40_000, help="that each head is shown")
