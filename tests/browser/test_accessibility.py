@@ -24,7 +24,7 @@ def views(judged: dict[str, dict[str, Any]]) -> dict[str, str]:
         f"/app/videos/{UNKNOWN_ID}": ".problem",
         "/app/videos": ".video-row",
         "/app/models": ".models h2",
-        "/app/models/resnet-lstm/0.2.0": ".measurements td",
+        "/app/models/resnet-lstm/0.3.0": ".measurements td",
     }
 
 

@@ -123,7 +123,7 @@ def test_no_clip_of_the_demonstration_is_judged_wrongly(demonstration):
 @pytest.mark.xfail(
     raises=AssertionError,
     strict=True,
-    reason="0.2.0 leaves one forgery and one real clip undecided",
+    reason="0.3.0 leaves one forgery undecided",
 )
 def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
     for portrait in PORTRAITS:
