@@ -203,9 +203,14 @@ def _finished(jobs: Mapping[Future[T], Take]) -> Iterator[tuple[Future[T], Take]
     try:
         for job in as_completed(jobs):
             yield job, jobs[job]
-    finally:
+    except KeyboardInterrupt:
+        # It ends the processes and so breaks the pool: Python 3.11 prints a traceback when a pool
+        # breaks among cancelled jobs.
+        raise
+    except BaseException:
         for job in jobs:
             job.cancel()
+        raise
 
 
 def _write_table(
