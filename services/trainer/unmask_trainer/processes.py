@@ -20,6 +20,8 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     The face detector's OpenMP threads wait for each other in busy loops: beside other processes
     on the same cores that makes it several times slower. OpenMP reads its setting when it is
     loaded, so the setting has to be in the environment that the processes inherit.
+
+    No job that waits is begun once the block has failed.
     """
     before = os.environ.get(_THREADS)
     os.environ[_THREADS] = "1"
@@ -28,7 +30,15 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
             ProcessPoolExecutor(workers, mp_context=SHIELDED, initializer=_prepare) as pool,
             children_end_with_it(),
         ):
-            yield pool
+            try:
+                yield pool
+            except (KeyboardInterrupt, GeneratorExit):
+                # The processes are ended, which breaks the pool, and Python 3.11 prints a traceback
+                # when a pool breaks among cancelled jobs.
+                raise
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         if before is None:
             del os.environ[_THREADS]

@@ -101,12 +101,6 @@ def extract_all(cache: CropCache, files: Sequence[_File], *, workers: int) -> It
                 yield from job.result()
         except BrokenProcessPool as error:
             raise WorkerLost("A process that extracts faces was ended from outside.") from error
-        except Exception:
-            # Not for Ctrl-C, which ends the processes and so breaks the pool: Python 3.11 prints a
-            # traceback when a pool breaks among cancelled jobs.
-            for job in jobs:
-                job.cancel()
-            raise
 
 
 def _bundles(files: Sequence[_File]) -> Iterator[Sequence[_File]]:

@@ -7,12 +7,12 @@ same size. What tells them apart is the forgery and nothing else.
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from unmask_trainer.datasets.circles import circles_of, name_of
 from unmask_trainer.datasets.errors import InvalidDataset, WorkerLost
@@ -43,8 +43,6 @@ METADATA_COLUMNS: Final = (
     "method",
 )
 _SETTINGS_FILE: Final = "settings.json"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +138,8 @@ def _controls(
 ) -> dict[str, FollowedTake]:
     jobs = {pool.submit(make_control, take, out, settings): take for take in takes}
     done = {}
-    for job, take in _finished(jobs):
+    for job in as_completed(jobs):
+        take = jobs[job]
         done[take.id] = job.result()
         problem = done[take.id].problem
         steps = 1 + settings.per_take if problem else 1
@@ -186,7 +185,8 @@ def _forgeries(
             )
             jobs[job] = take
     done = []
-    for job, take in _finished(jobs):
+    for job in as_completed(jobs):
+        take = jobs[job]
         done.append(job.result())
         on_progress(Progress(take=take))
     if not done:
@@ -196,21 +196,6 @@ def _forgeries(
             "nobody else"
         )
     return sorted(done, key=lambda one: one.id)
-
-
-def _finished(jobs: Mapping[Future[T], Take]) -> Iterator[tuple[Future[T], Take]]:
-    """Jobs as they end; none goes on when one fails."""
-    try:
-        for job in as_completed(jobs):
-            yield job, jobs[job]
-    except KeyboardInterrupt:
-        # It ends the processes and so breaks the pool: Python 3.11 prints a traceback when a pool
-        # breaks among cancelled jobs.
-        raise
-    except BaseException:
-        for job in jobs:
-            job.cancel()
-        raise
 
 
 def _write_table(
