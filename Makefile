@@ -42,7 +42,8 @@ serve: install
 test: install
 	$(BIN)/python -m pytest -q -m "not compose and not browser"
 
-# The web page in Debian's chromium: apt-get install chromium.
+# The web page in Debian's chromium: apt-get install chromium. With BROWSER_LATENCY_MS=600, tests that read
+# before the page has its answers fail for certain.
 test-browser: install
 	$(BIN)/python -m pytest -q -m browser tests/browser
 

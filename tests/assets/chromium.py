@@ -1,5 +1,6 @@
 """Debian's Chromium under Playwright, and what every page has to keep to."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, CDPSession, Page, Playwright, expect
 
 ARGUMENTS = (
     "--headless",
@@ -21,6 +22,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PATIENCE_MS = 60_000
+# Tests that read before the page has its answers fail for certain with some hundred of them.
+LATENCY_MS = int(os.environ.get("BROWSER_LATENCY_MS", "0"))
 _NOTE_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation",
@@ -51,9 +54,10 @@ class Visitor:
     hosts: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     _pages: list[Page] = field(default_factory=list)
+    _networks: dict[Page, CDPSession] = field(default_factory=dict)
 
     def open(self, address: str = "/", *, width: int = 1100, **context: Any) -> Page:
-        """A new page in a profile of its own."""
+        """A new page in a profile of its own, once the view at the address is shown."""
         made = self.browser.new_context(
             base_url=self.base_url, viewport={"width": width, "height": 800}, **context
         )
@@ -63,9 +67,27 @@ class Visitor:
         made.on("weberror", lambda error: self.faults.append(str(error.error)))
         page = made.new_page()
         page.on("console", lambda message: self._note_message(message.text))
-        page.goto(address)
         self._pages.append(page)
+        self._networks[page] = made.new_cdp_session(page)
+        if LATENCY_MS:
+            self.shape_network(page)
+        page.goto(address)
+        shown(page)
         return page
+
+    def shape_network(
+        self, page: Page, *, upload_bytes_per_s: int = -1, offline: bool = False
+    ) -> None:
+        """Make a page's network slow, or take it away; without arguments it is as it was."""
+        self._networks[page].send(
+            "Network.emulateNetworkConditions",
+            {
+                "offline": offline,
+                "latency": LATENCY_MS,
+                "downloadThroughput": -1,
+                "uploadThroughput": upload_bytes_per_s,
+            },
+        )
 
     def check(self) -> None:
         """Fail if a page asked another host, broke the content policy, or had a fault."""
@@ -98,6 +120,11 @@ def visiting(browser: Browser, base_url: str) -> Iterator[Visitor]:
         visitor.check()
     finally:
         visitor.close()
+
+
+def shown(page: Page) -> None:
+    """Wait until the view at the page's address is shown: it asks the server for it first."""
+    expect(page.locator("main[aria-busy]")).to_have_count(0)
 
 
 def until(page: Page, condition: str, *, limit_s: float = PATIENCE_MS / 1000) -> None:

@@ -53,10 +53,7 @@ def test_axe_finds_no_violations_while_a_video_is_sent_and_in_dialogs(
     visitor: Visitor, demo_media: Path
 ) -> None:
     page = visitor.open()
-    page.context.new_cdp_session(page).send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000},
-    )
+    visitor.shape_network(page, upload_bytes_per_s=50_000)
     page.locator(".drop input").set_input_files(demo_media / "hopper_fake.mp4")
     expect(page.locator(".stages")).to_be_visible()
     assert Axe().run(page).violations_count == 0
