@@ -1,6 +1,7 @@
 """The Python client of Unmask: `Client` and `AsyncClient`."""
 
 from unmask_client.async_client import AsyncClient
+from unmask_client.batches import Batch, NewItem
 from unmask_client.client import Client
 from unmask_client.direct_uploads import Upload
 from unmask_client.errors import (
@@ -29,11 +30,13 @@ __all__ = [
     "AnalysisChanges",
     "AnalysisOptions",
     "AsyncClient",
+    "Batch",
     "Client",
     "Conflict",
     "ConnectionFailed",
     "InvalidArgument",
     "InvalidWebhook",
+    "NewItem",
     "NotFound",
     "PartRefused",
     "ProblemError",

@@ -7,7 +7,7 @@ from typing import BinaryIO, Self
 
 import httpx
 
-from unmask_client import administration, batches, direct_uploads, operations, waiting
+from unmask_client import administration, direct_uploads, operations, waiting
 from unmask_client.admin_models import (
     ActiveModel,
     ApiKey,
@@ -17,7 +17,7 @@ from unmask_client.admin_models import (
     NewApiKey,
 )
 from unmask_client.async_network import AsyncNetwork
-from unmask_client.batches import Batch, BatchSummary
+from unmask_client.batch_methods import AsyncBatchMethods
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
 from unmask_client.destination import destination
@@ -28,7 +28,7 @@ from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy
 
 
-class AsyncClient:
+class AsyncClient(AsyncBatchMethods):
     """Speaks to one gateway; its methods are those of `Client`, to be awaited.
 
     Callbacks are called in the event loop, and should not block it.
@@ -180,21 +180,6 @@ class AsyncClient:
     async def source(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
         """See `Client.source`."""
         await self.download(api_path("videos", video_id, "source"), to)
-
-    async def batches(self) -> AsyncIterator[BatchSummary]:
-        """See `Client.batches`."""
-        cursor = None
-        while True:
-            page = await self._network.run(batches.page(cursor, policy=self._policy))
-            for batch in page.batches:
-                yield batch
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    async def batch(self, batch_id: str) -> Batch:
-        """See `Client.batch`."""
-        return await self._network.run(batches.get(batch_id, policy=self._policy))
 
     async def models(self) -> tuple[ModelVersion, ...]:
         """See `Client.models`."""

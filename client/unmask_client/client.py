@@ -7,7 +7,7 @@ from typing import BinaryIO, Self
 
 import httpx
 
-from unmask_client import administration, batches, direct_uploads, operations, waiting
+from unmask_client import administration, direct_uploads, operations, waiting
 from unmask_client.admin_models import (
     ActiveModel,
     ApiKey,
@@ -16,7 +16,7 @@ from unmask_client.admin_models import (
     ModelVersion,
     NewApiKey,
 )
-from unmask_client.batches import Batch, BatchSummary
+from unmask_client.batch_methods import BatchMethods
 from unmask_client.blocking_network import BlockingNetwork
 from unmask_client.calls import Sent, api_path
 from unmask_client.configuration import choose_server
@@ -28,7 +28,7 @@ from unmask_client.outcome_messages import Webhooks
 from unmask_client.retries import RetryPolicy
 
 
-class Client:
+class Client(BatchMethods):
     """Speaks to one gateway; safe to use from several threads.
 
     Every method raises a subclass of `UnmaskClientError`: `ProblemError` when the server refuses,
@@ -252,20 +252,6 @@ class Client:
     def source(self, video_id: str, to: str | os.PathLike[str] | BinaryIO) -> None:
         """Fetch the file that was sent in, byte for byte; see `download`."""
         self.download(api_path("videos", video_id, "source"), to)
-
-    def batches(self) -> Iterator[BatchSummary]:
-        """All batches of videos, the newest first, fetched page by page."""
-        cursor = None
-        while True:
-            page = self._network.run(batches.page(cursor, policy=self._policy))
-            yield from page.batches
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    def batch(self, batch_id: str) -> Batch:
-        """What became of a batch, with all of its items."""
-        return self._network.run(batches.get(batch_id, policy=self._policy))
 
     def models(self) -> tuple[ModelVersion, ...]:
         """All published versions of models."""

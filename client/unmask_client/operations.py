@@ -77,7 +77,7 @@ def submit(
         if is_url(source)
         else _call_with_file(source, options, filename, webhook_url, on_sent)
     )
-    answer: Answer = yield from send(_recognisable(call, idempotency_key), policy)
+    answer: Answer = yield from send(recognisable(call, idempotency_key), policy)
     return read(answer, Video)
 
 
@@ -91,7 +91,7 @@ def analyze_again(
         content=changes.model_dump(mode="json", exclude_none=True),
         answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
     )
-    answer: Answer = yield from send(_recognisable(call, idempotency_key), policy)
+    answer: Answer = yield from send(recognisable(call, idempotency_key), policy)
     return read(answer, Video)
 
 
@@ -178,6 +178,11 @@ def call_with_json(
     )
 
 
+def recognisable(call: Call, idempotency_key: str | None) -> Call:
+    """Lets the server tell a call that is sent again from another one."""
+    return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})
+
+
 def name_of(file: Path | BinaryIO) -> str:
     """What to call a file if nobody says it."""
     name = file.name if isinstance(file, Path) else getattr(file, "name", None)
@@ -209,8 +214,3 @@ def _call_with_file(
 
 def _webhook_field(webhook_url: str | None) -> Mapping[str, str]:
     return {} if webhook_url is None else {"webhook_url": webhook_url}
-
-
-def _recognisable(call: Call, idempotency_key: str | None) -> Call:
-    """Lets the server tell a call that is sent again from another one."""
-    return replace(call, headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())})

@@ -22,6 +22,7 @@ from real_services import ValkeyServer
 from sample_documents import FAILURE, result_of
 from standardwebhooks.webhooks import Webhook
 
+from unmask_client import AnalysisOptions, Client, NewItem, NotFound
 from unmask_gateway.access.key_store import KeyStore
 from unmask_gateway.access.keys import Scope
 from unmask_gateway.batches.view import ItemStatus
@@ -483,6 +484,67 @@ def test_batches_of_others_do_not_exist(
         assert {answer.status_code for answer in answers} == {404}
         assert answers[0].text.replace(batch_id, "ID") == answers[1].text.replace(UNKNOWN_ID, "ID")
     assert admin.get(f"/batches/{batch_id}").status_code == 200
+
+
+def test_the_client_submits_follows_cancels_and_erases_batches(
+    gateway: GatewayProcess, files: FileServer, store: ObjectStore, job_store: RedisJobStore
+) -> None:
+    _, key = KeyStore(store).create("client", frozenset({Scope.READ, Scope.SUBMIT}))
+    with Client(gateway.url, api_key=str(key)) as client:
+        item = NewItem(source_url=files.url("/0.gif"), options=AnalysisOptions(heatmaps=True))
+        batch = client.submit_batch(
+            [item, *(files.url(f"/{number}.gif") for number in range(1, 6))],
+            idempotency_key="once",
+        )
+        assert batch.total == 6
+        assert client.submit_batch([item], idempotency_key="other").id != batch.id
+        deadline = time.monotonic() + 40
+        while (now := client.batch(batch.id)).counts["queued"] < 3:
+            assert time.monotonic() < deadline, now
+            time.sleep(0.1)
+        first = now.items[0].video_id
+        assert first is not None
+        assert client.get(first).options.heatmaps is True
+        assert client.cancel_batch(batch.id).is_cancelled
+        client.delete_batch(batch.id)
+        with pytest.raises(NotFound):
+            client.batch(batch.id)
+        assert [one.total for one in client.batches()] == [1]
+
+
+def test_the_command_submits_shows_cancels_and_erases_batches(
+    gateway: GatewayProcess, files: FileServer, store: ObjectStore
+) -> None:
+    _, key = KeyStore(store).create("command", frozenset({Scope.READ, Scope.SUBMIT}))
+    environment = os.environ | {"UNMASK_URL": gateway.url, "UNMASK_API_KEY": str(key)}
+
+    def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "unmask_client", "batches", *arguments],
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    no_address = run("submit", "clip.mp4")
+    assert (no_address.returncode, no_address.stdout) == (2, "")
+    assert "unmask submit" in " ".join(no_address.stderr.replace("\u2502", "").split())
+    listed = "\n".join(files.url(f"/{number}.gif") for number in range(2))
+    sent = run("submit", files.url("/text"), "-", stdin=listed)
+    assert sent.returncode == 0, sent.stderr
+    batch_id = sent.stdout.strip()
+    shown = json.loads(run("show", batch_id, "--json").stdout)
+    assert (shown["id"], shown["total"]) == (batch_id, 3)
+    cancelled = run("cancel", batch_id, "--json")
+    assert (cancelled.returncode, json.loads(cancelled.stdout)["is_cancelled"]) == (0, True)
+    erased = run("delete", batch_id, "--yes")
+    assert (erased.returncode, erased.stdout.strip()) == (0, f"{batch_id} is erased")
+    gone = run("show", batch_id)
+    assert gone.returncode == 1
+    assert "There is no such batch" in gone.stderr
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,25 @@ FullFrame = Annotated[
         "--full-frame", help="Judge whole pictures, not faces; needs a model trained on them."
     ),
 ]
+KeepFaceless = Annotated[
+    bool,
+    typer.Option("--keep-faceless", help="With --full-frame, judge pictures without a face."),
+]
+Heatmaps = Annotated[
+    bool, typer.Option("--heatmaps", help="Draw where the network sees signs of a forgery.")
+]
+Landmarks = Annotated[bool, typer.Option("--landmarks", help="Draw the 68 landmarks of each face.")]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="NAME/VERSION", help="A published model, instead of the active one."),
+]
+Webhook = Annotated[
+    str | None,
+    typer.Option(
+        "--webhook", metavar="URL", help="The server sends a signed message there at the end."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Files = Annotated[
     list[Path],
     typer.Argument(

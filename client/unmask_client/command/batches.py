@@ -1,5 +1,6 @@
-"""`unmask batches`: what became of many videos that were handed over in one request."""
+"""`unmask batches`: many videos that are handed over in one request, and what became of them."""
 
+import sys
 from collections.abc import Iterable
 from datetime import UTC
 from itertools import islice
@@ -10,10 +11,22 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from unmask_client.batches import Batch, BatchItem, BatchSummary
+from unmask_client.batches import Batch, BatchItem, BatchSummary, NewItem
 from unmask_client.client import Client
-from unmask_client.command.arguments import AsJson, Url
+from unmask_client.command.arguments import (
+    AsJson,
+    FullFrame,
+    Heatmaps,
+    KeepFaceless,
+    Landmarks,
+    Model,
+    Url,
+    Webhook,
+    Yes,
+)
 from unmask_client.command.output import Output, errors_reported
+from unmask_client.models import AnalysisOptions
+from unmask_client.operations import is_url
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", help="As `unmask batches` shows it.")]
 
@@ -24,7 +37,7 @@ def list_batches(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the batches of a server, the newest first; POST /batches makes them.
+    """List the batches of a server, the newest first.
 
     Without a further command, this is what `unmask batches` does.
     """
@@ -48,12 +61,92 @@ def show(batch_id: BatchId, url: Url = None, as_json: AsJson = False) -> None:
         output.show(batch.model_dump(mode="json"), _in_words(batch))
 
 
+def submit(
+    addresses: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="URL",
+            help="Addresses that the server fetches, up to 200; `-` reads them from standard "
+            "input, one a line.",
+        ),
+    ],
+    *,
+    webhook: Webhook = None,
+    heatmaps: Heatmaps = False,
+    landmarks: Landmarks = False,
+    full_frame: FullFrame = False,
+    keep_faceless: KeepFaceless = False,
+    model: Model = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand over many videos in one request, which the server fetches one after the other.
+
+    They wait until no other videos do. Files of your own are sent by `unmask submit`.
+
+    Example: unmask batches submit --webhook https://example.com/hook - < addresses.txt
+    """
+    output = Output(as_json=as_json)
+    options = AnalysisOptions(
+        face_mode="full_frame" if full_frame else "faces",
+        keep_faceless_frames=keep_faceless,
+        landmark_overlays=landmarks,
+        heatmaps=heatmaps,
+        model=model,
+    )
+    items = [NewItem(source_url=one, options=options) for one in _listed(addresses)]
+    with errors_reported(output), Client(url) as client:
+        batch = client.submit_batch(items, webhook_url=webhook)
+        output.show(batch.model_dump(mode="json"), batch.id)
+
+
+def cancel(batch_id: BatchId, url: Url = None, as_json: AsJson = False) -> None:
+    """Let no more items become videos, and cancel the videos of a batch that have not ended."""
+    output = Output(as_json=as_json)
+    with errors_reported(output), Client(url) as client:
+        batch = client.cancel_batch(batch_id)
+        output.show(batch.model_dump(mode="json"), _in_words(batch))
+
+
+def delete(batch_id: BatchId, yes: Yes = False, url: Url = None, as_json: AsJson = False) -> None:
+    """Erase a batch with all of its videos, and everything that was made of them, for good.
+
+    Asks before it does so, unless standard input is no terminal or --yes is given.
+    """
+    output = Output(as_json=as_json)
+    with errors_reported(output), Client(url) as client:
+        if not yes and output.can_ask:
+            typer.confirm("Erase the batch with all of its videos for good?", abort=True, err=True)
+        client.delete_batch(batch_id)
+        output.show({"id": batch_id, "deleted": True}, f"{batch_id} is erased")
+
+
 def make_batches_app() -> typer.Typer:
     """Put the commands together."""
-    app = typer.Typer(help="List and show the batches of a server.")
+    app = typer.Typer(help="Submit, list, show, cancel and erase the batches of a server.")
     app.callback(invoke_without_command=True)(list_batches)
-    app.command("show")(show)
+    for command in (submit, show, cancel, delete):
+        app.command(command.__name__)(command)
     return app
+
+
+def _listed(addresses: Iterable[str]) -> list[str]:
+    """All addresses, those of standard input included.
+
+    Raises:
+        BadParameter: One is none of HTTP, or there is none.
+    """
+    found: list[str] = []
+    for one in addresses:
+        found += [line.strip() for line in sys.stdin if line.strip()] if one == "-" else [one]
+    for one in found:
+        if not is_url(one):
+            raise typer.BadParameter(
+                f"{one} is no http or https URL; files are sent by `unmask submit`."
+            )
+    if not found:
+        raise typer.BadParameter("standard input names no address.")
+    return found
 
 
 def _table(batches: Iterable[BatchSummary]) -> Table:

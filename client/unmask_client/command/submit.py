@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from unmask_client.async_client import AsyncClient
-from unmask_client.command.arguments import AsJson, FullFrame, Timeout, Url
+from unmask_client.command.arguments import (
+    AsJson,
+    FullFrame,
+    Heatmaps,
+    KeepFaceless,
+    Landmarks,
+    Model,
+    Timeout,
+    Url,
+    Webhook,
+)
 from unmask_client.command.batch import Batch, End, Wanted
 from unmask_client.command.batch_display import batch_display, summary
 from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
@@ -54,27 +64,12 @@ def submit(
             help="Send files straight to the object store, in parts; what breaks off goes on.",
         ),
     ] = False,
-    webhook: Annotated[
-        str | None,
-        typer.Option(
-            "--webhook", metavar="URL", help="The server sends a signed message there at the end."
-        ),
-    ] = None,
-    heatmaps: Annotated[
-        bool, typer.Option("--heatmaps", help="Draw where the network sees signs of a forgery.")
-    ] = False,
-    landmarks: Annotated[
-        bool, typer.Option("--landmarks", help="Draw the 68 landmarks of each face.")
-    ] = False,
+    webhook: Webhook = None,
+    heatmaps: Heatmaps = False,
+    landmarks: Landmarks = False,
     full_frame: FullFrame = False,
-    keep_faceless: Annotated[
-        bool,
-        typer.Option("--keep-faceless", help="With --full-frame, judge pictures without a face."),
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME/VERSION", help="A published model, instead of the active one."),
-    ] = None,
+    keep_faceless: KeepFaceless = False,
+    model: Model = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

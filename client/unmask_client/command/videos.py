@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unmask_client.client import Client
-from unmask_client.command.arguments import AsJson, Timeout, Url, VideoId, VideoIds
+from unmask_client.command.arguments import AsJson, Timeout, Url, VideoId, VideoIds, Yes
 from unmask_client.command.exit_codes import ExitCode, exit_code_of
 from unmask_client.command.following import follow
 from unmask_client.command.output import Output, errors_reported
@@ -135,7 +135,7 @@ def cancel(video_ids: VideoIds, url: Url = None, as_json: AsJson = False) -> Non
 
 def delete(
     video_ids: VideoIds,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

@@ -21,6 +21,7 @@ from unmask_client import (
     Conflict,
     ConnectionFailed,
     InvalidArgument,
+    NewItem,
     NotFound,
     ProblemError,
     RetryPolicy,
@@ -364,13 +365,48 @@ def test_batches_and_their_items_come_from_all_pages(make_client: MakeClient) ->
         batch = client.batch(summary["id"])
     assert [request.url.params.get("cursor") for request in server.requests] == [
         *(None, summary["id"]),
-        *("0", "1"),
+        *(None, "1"),
     ]
     assert server.requests[2].url.path == f"/batches/{summary['id']}"
     assert [item.status for item in batch.items] == ["inferring", "refused"]
     assert batch.items[1].problem is not None
     assert batch.items[1].problem.code == "upload_not_found"
     assert (batch.total, batch.counts["pending"]) == (3, 1)
+
+
+def test_a_batch_is_submitted_under_one_key_and_told_whole(make_client: MakeClient) -> None:
+    first, second = BATCH_EXAMPLE["items"]
+    pages = [
+        BATCH_EXAMPLE | {"items": [first], "next_cursor": 1},
+        BATCH_EXAMPLE | {"items": [second], "next_cursor": None},
+    ]
+    accepted, rest = (httpx.Response(200, json=page) for page in pages)
+    server = AnsweringServer([CUT, accepted, rest])
+    with make_client(server) as client:
+        batch = client.submit_batch(
+            [
+                "https://example.com/a.mp4",
+                NewItem(upload_id="7", options=AnalysisOptions(heatmaps=True)),
+            ],
+            webhook_url="https://example.com/hook",
+        )
+    lost, sent, more = server.requests
+    assert json.loads(sent.content) == {
+        "items": [
+            {"source_url": "https://example.com/a.mp4"},
+            {"upload_id": "7", "heatmaps": True},
+        ],
+        "webhook_url": "https://example.com/hook",
+    }
+    assert lost.headers["idempotency-key"] == sent.headers["idempotency-key"]
+    assert more.url.params["cursor"] == "1"
+    assert [item.status for item in batch.items] == ["inferring", "refused"]
+
+
+@pytest.mark.parametrize("places", [{}, {"source_url": "https://a/b", "upload_id": "7"}])
+def test_an_item_of_a_batch_is_in_one_place(places: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument, match="source_url or an upload_id"):
+        NewItem(**places)
 
 
 def test_a_list_goes_over_all_pages(make_client: MakeClient) -> None:

@@ -50,7 +50,7 @@ def completed(script: str, *words: str) -> list[str]:
     [
         (["unmask", "su"], ["submit"]),
         (["unmask", "keys", ""], ["create", "list", "revoke"]),
-        (["unmask", "batches", ""], ["show"]),
+        (["unmask", "batches", "s"], ["submit", "show"]),
         (["unmask", "submit", "--wa"], ["--wait"]),
         (["unmask", "list", "--status", "c"], ["completed", "cancelled"]),
         (["unmask", "completion", ""], ["bash", "zsh", "fish"]),

@@ -116,7 +116,7 @@ class NeverEnding(BaseHTTPRequestHandler):
     answers = {  # noqa: RUF012 - never changed
         f"/videos/{EXAMPLE_ID}": QUEUED_EXAMPLE,
         "/batches?limit=100": BATCHES_EXAMPLE,
-        f"/batches/{BATCH_EXAMPLE['id']}?cursor=0": BATCH_EXAMPLE | {"next_cursor": None},
+        f"/batches/{BATCH_EXAMPLE['id']}": BATCH_EXAMPLE | {"next_cursor": None},
         "/keys": {"keys": [KEY], "damaged": ["0123456789abcdef.json"]},
     }
 
