@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from unmask_shared.errors import InvalidCheckpoint
 from unmask_shared.model.card import CardDraft, Evaluation, ModelCard
-from unmask_shared.model.checkpoint import load_checkpoint, save_checkpoint
+from unmask_shared.model.checkpoint import load_card, load_checkpoint, save_checkpoint
 from unmask_trainer.datasets.splits import Split
 from unmask_trainer.description import Description
 
@@ -29,7 +30,8 @@ def export_checkpoint(
 
     Args:
         source: A run's checkpoint.
-        target: Created when missing; an older checkpoint in it is replaced.
+        target: Created when missing; an older checkpoint in it is replaced, with the pictures that
+            only its card names.
         further: Added to the card; rows of the same split are replaced, and what training wrote
             about the very same test is not said twice.
         figures: More pictures, by the names that the card is to give them.
@@ -41,6 +43,7 @@ def export_checkpoint(
     loaded = load_checkpoint(source)
     evaluations = _without_twins(loaded.card.evaluations, further)
     pictures = {name: source / name for name in loaded.card.figures} | dict(figures or {})
+    replaced = _pictures_in(target) - {target / name for name in pictures}
     for name, path in pictures.items():
         destination = target / name
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,20 @@ def export_checkpoint(
                 update={"description": description.data}
             ),
         }
-    draft = CardDraft(**content)
-    return save_checkpoint(target, model=loaded.model, draft=draft)
+    card = save_checkpoint(target, model=loaded.model, draft=CardDraft(**content))
+    for path in replaced:
+        path.unlink(missing_ok=True)
+    return card
+
+
+def _pictures_in(folder: Path) -> set[Path]:
+    """The pictures in a folder that the card in it names; none where there is no valid card."""
+    try:
+        named = load_card(folder).figures
+    except InvalidCheckpoint:
+        return set()
+    paths = {folder / name for name in named}
+    return {path for path in paths if path.resolve().is_relative_to(folder.resolve())}
 
 
 def _without_twins(

@@ -89,6 +89,19 @@ def test_exported_again_the_card_does_not_say_things_twice(evaluation, tmp_path)
     assert len(twice.figures) == len(set(twice.figures))
 
 
+def test_pictures_of_the_checkpoint_that_is_replaced_do_not_stay(evaluation, tmp_path):
+    added = read_additions(evaluation, CARD)
+    target = tmp_path / "target"
+    before = export_checkpoint(DEFAULT_CHECKPOINT, target, figures=added.figures)
+    (target / "notes.txt").write_text("kept")
+    assert set(CARD.figures) < set(before.figures)
+
+    export_checkpoint(DEFAULT_CHECKPOINT, target)
+
+    left = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert left == {"card.json", "weights.safetensors", "notes.txt", *CARD.figures}
+
+
 def test_a_test_that_is_evaluated_again_stands_on_the_card_once_by_the_name_that_others_look_for(
     evaluation, tmp_path
 ):
