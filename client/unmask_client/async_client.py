@@ -149,16 +149,12 @@ class AsyncClient(AsyncBatchMethods):
 
     async def list(self, wanted: VideoFilter | None = None) -> AsyncIterator[VideoSummary]:
         """See `Client.list`."""
-        cursor = None
-        while True:
-            page = await self._network.run(
-                operations.page(wanted or VideoFilter(), cursor, policy=self._policy)
-            )
+        chosen = wanted or VideoFilter()
+        async for page in self._network.pages(
+            lambda cursor: operations.page(chosen, cursor, policy=self._policy)
+        ):
             for video in page.videos:
                 yield video
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     async def cancel(self, video_id: str) -> Video:
         """See `Client.cancel`."""

@@ -1,12 +1,13 @@
 """Carries effects out in an event loop."""
 
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import anyio
 import httpx
 from anyio import to_thread
 
-from unmask_client.calls import Answer, Effect, Listen, Operation, Send, Sleep
+from unmask_client.calls import Answer, Effect, Listen, Operation, P, Send, Sleep
 from unmask_client.configuration import Server
 from unmask_client.errors import ConnectionFailed
 from unmask_client.wire import make_request, opened, translated_errors
@@ -39,6 +40,16 @@ class AsyncNetwork:
         except StopIteration as end:
             result: T = end.value
             return result
+
+    async def pages(self, page: Callable[[str | None], Operation[P]]) -> AsyncIterator[P]:
+        """See `BlockingNetwork.pages`."""
+        cursor = None
+        while True:
+            found = await self.run(page(cursor))
+            yield found
+            cursor = found.next_cursor
+            if cursor is None:
+                return
 
     async def _carry_out(self, effect: Effect) -> Answer:
         if isinstance(effect, Sleep):

@@ -47,13 +47,8 @@ class BatchMethods:
 
     def batches(self) -> Iterator[BatchSummary]:
         """All batches of videos, the newest first, fetched page by page."""
-        cursor = None
-        while True:
-            page = self._network.run(batches.page(cursor, policy=self._policy))
+        for page in self._network.pages(lambda cursor: batches.page(cursor, policy=self._policy)):
             yield from page.batches
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def batch(self, batch_id: str) -> Batch:
         """What became of a batch, with all of its items."""
@@ -93,14 +88,11 @@ class AsyncBatchMethods:
 
     async def batches(self) -> AsyncIterator[BatchSummary]:
         """See `BatchMethods.batches`."""
-        cursor = None
-        while True:
-            page = await self._network.run(batches.page(cursor, policy=self._policy))
+        async for page in self._network.pages(
+            lambda cursor: batches.page(cursor, policy=self._policy)
+        ):
             for batch in page.batches:
                 yield batch
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     async def batch(self, batch_id: str) -> Batch:
         """See `BatchMethods.batch`."""

@@ -1,11 +1,12 @@
 """Carries effects out while the calling thread waits."""
 
 import time
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import httpx
 
-from unmask_client.calls import Answer, Effect, Listen, Operation, Send, Sleep
+from unmask_client.calls import Answer, Effect, Listen, Operation, P, Send, Sleep
 from unmask_client.configuration import Server
 from unmask_client.errors import ConnectionFailed
 from unmask_client.wire import make_request, opened, translated_errors
@@ -38,6 +39,20 @@ class BlockingNetwork:
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def pages(self, page: Callable[[str | None], Operation[P]]) -> Iterator[P]:
+        """The pages of a list, each when it is wanted.
+
+        Args:
+            page: Asks for the page at a cursor; None for the first.
+        """
+        cursor = None
+        while True:
+            found = self.run(page(cursor))
+            yield found
+            cursor = found.next_cursor
+            if cursor is None:
+                return
 
     def _carry_out(self, effect: Effect) -> Answer:
         if isinstance(effect, Sleep):

@@ -7,7 +7,7 @@ resumed with an `Answer`. `Client` and `AsyncClient` carry the effects out, each
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -153,3 +153,14 @@ Effect = Send | Listen | Sleep
 Operation = Generator[Effect, Any, T]
 """Logic that yields effects, is resumed with an `Answer` to each, or with `ConnectionFailed` raised
 where it stands, and returns its outcome."""
+
+
+class Page(Protocol):
+    """Some entries of a list."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """What the next page is asked for by; None on the last."""
+
+
+P = TypeVar("P", bound=Page)

@@ -213,15 +213,11 @@ class Client(BatchMethods):
 
     def list(self, wanted: VideoFilter | None = None) -> Iterator[VideoSummary]:
         """All videos that the filter lets through, the newest first, fetched page by page."""
-        cursor = None
-        while True:
-            page = self._network.run(
-                operations.page(wanted or VideoFilter(), cursor, policy=self._policy)
-            )
+        chosen = wanted or VideoFilter()
+        for page in self._network.pages(
+            lambda cursor: operations.page(chosen, cursor, policy=self._policy)
+        ):
             yield from page.videos
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def cancel(self, video_id: str) -> Video:
         """End a video without a result; its file stays until it is deleted.
