@@ -1,11 +1,13 @@
 """The Python client of Unmask: `Client` and `AsyncClient`."""
 
 from unmask_client.async_client import AsyncClient
-from unmask_client.batches import Batch, NewItem
+from unmask_client.batch_models import Batch
+from unmask_client.batches import NewItem
 from unmask_client.client import Client
 from unmask_client.direct_uploads import Upload
 from unmask_client.errors import (
     AccessRefused,
+    BatchWaitTimedOut,
     Conflict,
     ConnectionFailed,
     InvalidArgument,
@@ -31,6 +33,7 @@ __all__ = [
     "AnalysisOptions",
     "AsyncClient",
     "Batch",
+    "BatchWaitTimedOut",
     "Client",
     "Conflict",
     "ConnectionFailed",

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from unmask_client import batches
 from unmask_client.async_network import AsyncNetwork
-from unmask_client.batches import Batch, BatchSummary, NewItem
+from unmask_client.batch_models import Batch, BatchSummary
+from unmask_client.batches import NewItem, OnBatchProgress
 from unmask_client.blocking_network import BlockingNetwork
 from unmask_client.retries import RetryPolicy
 
@@ -54,6 +55,30 @@ class BatchMethods:
         """What became of a batch, with all of its items."""
         return self._network.run(batches.get(batch_id, policy=self._policy))
 
+    def wait_for_batch(
+        self,
+        batch_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnBatchProgress | None = None,
+    ) -> Batch:
+        """Wait until each item of a batch is refused, or its video has ended.
+
+        Args:
+            batch_id: Its id.
+            timeout_s: How long to wait at most, in seconds; None for as long as it takes.
+            on_progress: Called with the batch, of which the first items are enough, whenever it
+                got further.
+
+        Raises:
+            BatchWaitTimedOut: It is not finished; waiting may go on at any time.
+        """
+        return self._network.run(
+            batches.wait(
+                batch_id, timeout_s=timeout_s, on_progress=on_progress, policy=self._policy
+            )
+        )
+
     def cancel_batch(self, batch_id: str) -> Batch:
         """Let no more of its items become videos, and cancel those of its videos that go on."""
         return self._network.run(batches.cancel(batch_id, policy=self._policy))
@@ -97,6 +122,20 @@ class AsyncBatchMethods:
     async def batch(self, batch_id: str) -> Batch:
         """See `BatchMethods.batch`."""
         return await self._network.run(batches.get(batch_id, policy=self._policy))
+
+    async def wait_for_batch(
+        self,
+        batch_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnBatchProgress | None = None,
+    ) -> Batch:
+        """See `BatchMethods.wait_for_batch`."""
+        return await self._network.run(
+            batches.wait(
+                batch_id, timeout_s=timeout_s, on_progress=on_progress, policy=self._policy
+            )
+        )
 
     async def cancel_batch(self, batch_id: str) -> Batch:
         """See `BatchMethods.cancel_batch`."""

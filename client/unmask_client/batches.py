@@ -1,18 +1,21 @@
-"""Batches of videos that a server has: what it tells of them, and how it is asked."""
+"""What can be asked about batches of videos, one operation each."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
-
-from unmask_client.answers import read
-from unmask_client.calls import Answer, Call, Operation, api_path
-from unmask_client.errors import InvalidArgument
-from unmask_client.models import AnalysisOptions, Failure
+from unmask_client.answers import read, retry_after_s
+from unmask_client.batch_models import Batch, BatchPage
+from unmask_client.calls import Answer, Call, Operation, Sleep, api_path
+from unmask_client.errors import BatchWaitTimedOut, InvalidArgument
+from unmask_client.models import AnalysisOptions
 from unmask_client.operations import recognisable
 from unmask_client.retries import RetryPolicy, send
+
+OnBatchProgress = Callable[[Batch], None]
+
+_USUAL_PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,60 +50,6 @@ class NewItem:
         }
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class BatchSummary(_Document):
-    """A batch in a list.
-
-    Attributes:
-        total: Number of its items.
-        is_open: Whether items may still wait to become videos or problems.
-    """
-
-    id: str
-    created_at: datetime
-    total: int
-    is_open: bool
-    is_cancelled: bool
-
-
-class BatchPage(_Document):
-    """Some batches of a list, and where it goes on."""
-
-    batches: tuple[BatchSummary, ...]
-    next_cursor: str | None
-
-
-class BatchItem(_Document):
-    """An item of a batch; a newer server may know other statuses than this client."""
-
-    number: int
-    status: str
-    video_id: str | None
-    filename: str | None
-    problem: Failure | None
-
-
-class Batch(_Document):
-    """A batch with its items.
-
-    Attributes:
-        counts: Number of items by status.
-    """
-
-    id: str
-    created_at: datetime
-    is_ended: bool
-    is_cancelled: bool
-    webhook_url: str | None
-    total: int
-    counts: dict[str, int]
-    items: tuple[BatchItem, ...]
-    next_cursor: int | None
-
-
 def page(cursor: str | None, *, policy: RetryPolicy) -> Operation[BatchPage]:
     """One page of a list, the newest batches first."""
     query = [("limit", "100")] if cursor is None else [("limit", "100"), ("cursor", cursor)]
@@ -129,6 +78,38 @@ def get(batch_id: str, *, policy: RetryPolicy) -> Operation[Batch]:
     """A batch with all of its items; the counts are those of the last page."""
     answer: Answer = yield from send(Call(method="GET", path=_path(batch_id)), policy)
     return (yield from _whole(read(answer, Batch), policy))
+
+
+def wait(
+    batch_id: str,
+    *,
+    timeout_s: float | None,
+    on_progress: OnBatchProgress | None,
+    policy: RetryPolicy,
+) -> Operation[Batch]:
+    """Wait until every item of a batch has ended.
+
+    Raises:
+        BatchWaitTimedOut: Not all have ended in time.
+    """
+    deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    last: Batch | None = None
+    while True:
+        answer: Answer = yield from send(Call(method="GET", path=_path(batch_id)), policy)
+        batch = read(answer, Batch)
+        if on_progress is not None and batch != last:
+            on_progress(batch)
+        last = batch
+        if batch.is_ended:
+            return (yield from _whole(batch, policy))
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            waiting = batch.total - batch.ended
+            raise BatchWaitTimedOut(
+                f"{waiting} of {batch.total} items have not ended after {timeout_s:g} s.",
+                batch=batch,
+            )
+        yield Sleep(seconds=min(retry_after_s(answer.headers) or _USUAL_PAUSE_S, left_s))
 
 
 def cancel(batch_id: str, *, policy: RetryPolicy) -> Operation[Batch]:

@@ -4,6 +4,7 @@ What the server refuses arrives as an RFC 9457 problem and becomes a `ProblemErr
 server's stable `code` to branch on.
 """
 
+from unmask_client.batch_models import Batch
 from unmask_client.models import Video
 
 
@@ -82,6 +83,22 @@ class WaitTimedOut(UnmaskClientError):
     def __init__(self, detail: str, *, video: Video) -> None:
         super().__init__(detail)
         self.video = video
+
+
+class BatchWaitTimedOut(UnmaskClientError):
+    """A batch did not end in time; its videos are still being processed.
+
+    Attributes:
+        batch: Where it stood last, with the first of its items.
+    """
+
+    code = "wait_timed_out"
+    title = "The batch is not finished yet"
+    action = "Wait again, for longer; its videos are processed whether somebody waits or not."
+
+    def __init__(self, detail: str, *, batch: Batch) -> None:
+        super().__init__(detail)
+        self.batch = batch
 
 
 class InvalidWebhook(UnmaskClientError):

@@ -512,8 +512,8 @@ def test_the_client_submits_follows_cancels_and_erases_batches(
         assert [one.total for one in client.batches()] == [1]
 
 
-def test_the_command_submits_shows_cancels_and_erases_batches(
-    gateway: GatewayProcess, files: FileServer, store: ObjectStore
+def test_the_command_submits_follows_cancels_and_erases_batches(
+    gateway: GatewayProcess, files: FileServer, store: ObjectStore, job_store: RedisJobStore
 ) -> None:
     _, key = KeyStore(store).create("command", frozenset({Scope.READ, Scope.SUBMIT}))
     environment = os.environ | {"UNMASK_URL": gateway.url, "UNMASK_API_KEY": str(key)}
@@ -536,8 +536,26 @@ def test_the_command_submits_shows_cancels_and_erases_batches(
     sent = run("submit", files.url("/text"), "-", stdin=listed)
     assert sent.returncode == 0, sent.stderr
     batch_id = sent.stdout.strip()
+    with Client(gateway.url, api_key=str(key)) as client:
+        deadline = time.monotonic() + 40
+        while (now := client.batch(batch_id)).counts["queued"] < 2:
+            assert time.monotonic() < deadline, now
+            time.sleep(0.1)
+    late = run("watch", batch_id, "--timeout", "0.1")
+    assert (late.returncode, late.stdout) == (6, "")
+    assert "2 of 3 items" in late.stderr
     shown = json.loads(run("show", batch_id, "--json").stdout)
     assert (shown["id"], shown["total"]) == (batch_id, 3)
+    first, second = video_ids(shown)
+    job_store.complete(first, result_of(first))
+    job_store.fail(second, FAILURE)
+    ended = run("watch", batch_id, "--json")
+    refused, *videos = map(json.loads, ended.stdout.splitlines())
+    assert (ended.returncode, refused["problem"]["code"]) == (5, "not_a_video")
+    assert [(one["id"], one["status"]) for one in videos] == [
+        (first, "completed"),
+        (second, "failed"),
+    ]
     cancelled = run("cancel", batch_id, "--json")
     assert (cancelled.returncode, json.loads(cancelled.stdout)["is_cancelled"]) == (0, True)
     erased = run("delete", batch_id, "--yes")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC
 from itertools import islice
 from typing import Annotated
@@ -11,7 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from unmask_client.batches import Batch, BatchItem, BatchSummary, NewItem
+from unmask_client.batch_models import Batch, BatchItem, BatchSummary
+from unmask_client.batches import NewItem
 from unmask_client.client import Client
 from unmask_client.command.arguments import (
     AsJson,
@@ -24,7 +26,11 @@ from unmask_client.command.arguments import (
     Webhook,
     Yes,
 )
+from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output, errors_reported
+from unmask_client.command.progress import bars
+from unmask_client.command.verdicts import describe
+from unmask_client.errors import BatchWaitTimedOut, NotFound
 from unmask_client.models import AnalysisOptions
 from unmask_client.operations import is_url
 
@@ -100,6 +106,32 @@ def submit(
         output.show(batch.model_dump(mode="json"), batch.id)
 
 
+def watch(
+    batch_id: BatchId,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Wait no longer.", show_default="for ever"),
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a batch to its end, and show what came out of each of its videos.
+
+    Ctrl-C ends the watching, not the videos.
+
+    Exit status: that of `unmask watch`, where an item that was refused counts as failed.
+    """
+    output = Output(as_json=as_json)
+    with errors_reported(output), Client(url) as client:
+        try:
+            batch = _ended(client, batch_id, timeout_s=timeout, output=output)
+        except BatchWaitTimedOut as error:
+            output.report(error, id=batch_id)
+            raise typer.Exit(ExitCode.UNFINISHED) from error
+        codes = [_show_end(client, item, output) for item in batch.items]
+    raise typer.Exit(joined(codes))
+
+
 def cancel(batch_id: BatchId, url: Url = None, as_json: AsJson = False) -> None:
     """Let no more items become videos, and cancel the videos of a batch that have not ended."""
     output = Output(as_json=as_json)
@@ -123,11 +155,36 @@ def delete(batch_id: BatchId, yes: Yes = False, url: Url = None, as_json: AsJson
 
 def make_batches_app() -> typer.Typer:
     """Put the commands together."""
-    app = typer.Typer(help="Submit, list, show, cancel and erase the batches of a server.")
+    app = typer.Typer(help="Submit, list, follow, cancel and erase the batches of a server.")
     app.callback(invoke_without_command=True)(list_batches)
-    for command in (submit, show, cancel, delete):
+    for command in (submit, show, watch, cancel, delete):
         app.command(command.__name__)(command)
     return app
+
+
+def _ended(client: Client, batch_id: str, *, timeout_s: float | None, output: Output) -> Batch:
+    with bars(output) as progress:
+        task = progress.add_task("batch", total=None, note="")
+
+        def tell(batch: Batch) -> None:
+            note = f"{batch.ended} of {batch.total} ended"
+            progress.update(task, total=batch.total, completed=batch.ended, note=note)
+
+        return client.wait_for_batch(batch_id, timeout_s=timeout_s, on_progress=tell)
+
+
+def _show_end(client: Client, item: BatchItem, output: Output) -> ExitCode:
+    """Show what became of an item; what it means for scripts."""
+    video = None
+    if item.video_id is not None and item.status != "erased":
+        with suppress(NotFound):  # it was erased just now
+            video = client.get(item.video_id)
+    if video is None:
+        words = Text(f"item {item.number}  {item.status.upper()}  ") + _file_or_problem(item)
+        output.show(item.model_dump(mode="json"), words)
+        return ExitCode.FAILED
+    output.show(video.as_json(), describe(video))
+    return exit_code_of(video)
 
 
 def _listed(addresses: Iterable[str]) -> list[str]:

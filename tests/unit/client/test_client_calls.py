@@ -17,6 +17,7 @@ from unmask_client import (
     AccessRefused,
     AnalysisChanges,
     AnalysisOptions,
+    BatchWaitTimedOut,
     Client,
     Conflict,
     ConnectionFailed,
@@ -401,6 +402,29 @@ def test_a_batch_is_submitted_under_one_key_and_told_whole(make_client: MakeClie
     assert lost.headers["idempotency-key"] == sent.headers["idempotency-key"]
     assert more.url.params["cursor"] == "1"
     assert [item.status for item in batch.items] == ["inferring", "refused"]
+
+
+def test_a_batch_is_waited_for_and_then_told_whole(make_client: MakeClient) -> None:
+    first, second = BATCH_EXAMPLE["items"]
+    soon = {"Retry-After": "0"}
+    waits = httpx.Response(200, json=BATCH_EXAMPLE, headers=soon)
+    ended = BATCH_EXAMPLE | {"is_ended": True, "counts": {"completed": 2, "refused": 1}}
+    pages = [
+        ended | {"items": [first], "next_cursor": 1},
+        ended | {"items": [second], "next_cursor": None},
+    ]
+    server = AnsweringServer([waits, waits, *(httpx.Response(200, json=page) for page in pages)])
+    seen: list[int] = []
+    with make_client(server) as client:
+        batch = client.wait_for_batch("7", on_progress=lambda now: seen.append(now.ended))
+    assert seen == [1, 3]
+    assert [item.number for item in batch.items] == [first["number"], second["number"]]
+    with (
+        make_client(AnsweringServer([waits])) as client,
+        pytest.raises(BatchWaitTimedOut, match="2 of 3 items") as late,
+    ):
+        client.wait_for_batch("7", timeout_s=0)
+    assert late.value.batch.total == 3
 
 
 @pytest.mark.parametrize("places", [{}, {"source_url": "https://a/b", "upload_id": "7"}])
