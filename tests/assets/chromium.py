@@ -76,14 +76,19 @@ class Visitor:
         return page
 
     def shape_network(
-        self, page: Page, *, upload_bytes_per_s: int = -1, offline: bool = False
+        self,
+        page: Page,
+        *,
+        latency_ms: int = LATENCY_MS,
+        upload_bytes_per_s: int = -1,
+        offline: bool = False,
     ) -> None:
         """Make a page's network slow, or take it away; without arguments it is as it was."""
         self._networks[page].send(
             "Network.emulateNetworkConditions",
             {
                 "offline": offline,
-                "latency": LATENCY_MS,
+                "latency": latency_ms,
                 "downloadThroughput": -1,
                 "uploadThroughput": upload_bytes_per_s,
             },

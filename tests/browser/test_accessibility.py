@@ -153,3 +153,21 @@ def test_landmarks_and_live_regions_have_names(visitor: Visitor, fake: dict[str,
     expect(page.get_by_role("region", name="The video, moment by moment")).to_be_visible()
     assert page.locator("h1").count() == 1
     assert page.locator("#announcer").get_attribute("role") == "status"
+
+
+def test_waiting_is_told_each_time_and_not_after_it_is_over(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.evaluate(
+        """() => {
+          window.told = [];
+          const announcer = document.getElementById("announcer");
+          new MutationObserver(() => window.told.push(announcer.textContent))
+            .observe(announcer, { childList: true });
+        }"""
+    )
+    visitor.shape_network(page, latency_ms=2000)
+    for name in ("Models", "Past videos"):
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("h1")).to_have_text(name)
+    expect(page.locator("#announcer")).to_be_empty()
+    assert page.evaluate("window.told") == ["Loading", "", "Loading", ""]

@@ -93,11 +93,17 @@ async function render() {
   shown = location.pathname;
   markNavigation();
   main.setAttribute("aria-busy", "true");
+  let isTold = false;
   const slow = setTimeout(() => {
     if (!hasShown) main.append(element("p", { class: "muted" }, "Loading…"));
     announce("Loading");
+    isTold = true;
   }, 400);
-  const context = makeContext(signal, () => clearTimeout(slow));
+  const context = makeContext(signal, () => {
+    clearTimeout(slow);
+    if (isTold) announce(""); // or the next time it would be no news
+    isTold = false;
+  });
   try {
     const [pattern, view] = routes.find(([one]) => one.test(location.pathname)) ?? [];
     if (!view) throw nowhere();
