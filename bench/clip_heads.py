@@ -8,7 +8,7 @@ augmented, so the figures compare heads, not checkpoints.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,49 +58,80 @@ def main() -> None:
     loaded = load_checkpoint(options.checkpoint)
     model, card = loaded.model.float().eval(), loaded.card
     crops = CropSettings(size=options.prepared, margin=card.crop_margin)
-    train = kept(
-        options.out / "train.pt", lambda: training_clips(model, crops, card.input_size, options)
-    )
-    test = kept(options.out / "test.pt", lambda: test_clips(model, card, options.test))
-    print(f"{len(train)} clips to train on, {len(test)} of other people\n")
+    training = forged_clips(model, crops, card.input_size, mixed(options.flicker), options, "train")
+    train = kept(options.out / "train.pt", lambda: training)
+    tests = {"": kept(options.out / "test.pt", lambda: test_clips(model, card, options.test))}
+    if options.flicker:
+        only = {"flicker": 1.0}
+        flickering = forged_clips(model, crops, card.input_size, only, options, "val", "test")
+        tests[", of flickers"] = kept(options.out / "flicker.pt", lambda: flickering)
+    print(f"{len(train)} clips to train on, {[len(one) for one in tests.values()]} of others\n")
     print("| head | trained on clips of | AUC by seed | mean | first seed, 95 % |")
     print("|---|---|---|--:|---|")
-    report("the checkpoint's own LSTM", "-", test, [model])
-    report("the same, frames in random order", "-", shuffled(test), [model])
-    report("the same, clips of one frame, averaged", "-", test, [OneByOne(model)])
     seeds = range(options.seeds)
     size = model.lstm.input_size
+    own: Sequence[nn.Module] = [model]
+    compare("the checkpoint's own LSTM", "-", tests, own)
+    for name, test in tests.items():
+        report(f"its clips of one frame, averaged{name}", "-", test, [OneByOne(model)])
     heads = [train_head(Linear(size), train, 1, seed, options.frames) for seed in seeds]
-    report("linear, averaged", "1 frame", test, heads)
+    for name, test in tests.items():
+        report(f"linear, averaged{name}", "1 frame", test, heads)
     for window in WINDOWS:
         heads = [
             train_head(lstm_like(model, seed), train, window, seed, options.frames)
             for seed in seeds
         ]
-        report("LSTM", f"{window} frames", test, heads)
-        report("the same, frames in random order", f"{window} frames", shuffled(test), heads)
+        compare("LSTM", f"{window} frames", tests, heads)
+        if options.flicker and window > 1:
+            heads = [
+                train_head(WithDifferences(model, seed), train, window, seed, options.frames)
+                for seed in seeds
+            ]
+            compare("LSTM that is shown differences", f"{window} frames", tests, heads)
 
 
-def training_clips(
-    model: ResNetLSTM, crops: CropSettings, side: int, options: argparse.Namespace
-) -> list[Clip]:
-    """Real clips of the training people, and one forgery of each."""
+def compare(
+    name: str, window: str, tests: Mapping[str, Sequence[Clip]], heads: Sequence[nn.Module]
+) -> None:
+    """Lines for each set, in order and in random order."""
+    for what, test in tests.items():
+        report(f"{name}{what}", window, test, heads)
+        report(f"the same, frames in random order{what}", window, shuffled(test), heads)
+
+
+def mixed(flicker: float) -> dict[str, float]:
+    """Weights of the methods to train on."""
+    return {name: weight * (1 - flicker) for name, weight in METHODS.items()} | {"flicker": flicker}
+
+
+def forged_clips(
+    model: ResNetLSTM,
+    crops: CropSettings,
+    side: int,
+    methods: Mapping[str, float],
+    options: argparse.Namespace,
+    *parts: str,
+) -> Iterator[Clip]:
+    """Real clips of the people of some parts, each with a forgery, anew in each pass."""
     faces = load_faces(options.train, crops.vision(), workers=1)
-    faces = [item for item in faces if item.video.part in (None, "train")][: options.videos]
-    units = units_of(faces, "train")
+    open_to = (None, *parts) if "train" in parts else parts
+    faces = [item for item in faces if item.video.part in open_to][: options.videos]
+    units = [unit for part in parts for unit in units_of(faces, part)]
     samples = Samples(
         units,
-        FreshForgeries(faces, margin=crops.margin, methods=METHODS),
+        FreshForgeries(faces, margin=crops.margin, methods=methods),
         SampleSettings(
             window=_LONGEST, margin=crops.margin, short_clips="mask", side=side, augmentation=None
         ),
     )
-    plan = PlanSettings(balance="pairs", fresh=1.0, repeats={}, seed=1)
-    shown = [samples[draw] for group in plan_epoch(units, plan, 1) for draw in group]
-    return [
-        Clip(features=see(model, one.crops), label=one.label, person=units[one.unit].person)
-        for one in shown
-    ]
+    for number in range(options.passes):
+        plan = PlanSettings(balance="pairs", fresh=1.0, repeats={}, seed=1 + number)
+        for draw in (draw for group in plan_epoch(units, plan, 1) for draw in group):
+            one = samples[draw]
+            yield Clip(
+                features=see(model, one.crops), label=one.label, person=units[one.unit].person
+            )
 
 
 def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ignore[no-untyped-def]
@@ -146,6 +177,35 @@ class Linear(nn.Module):
         return torch.stack([part.mean(0) for part in self.head(features).split(lengths.tolist())])
 
 
+class WithDifferences(nn.Module):
+    """An LSTM that is also shown how far each feature is from that of the frame before."""
+
+    def __init__(self, model: ResNetLSTM, seed: int) -> None:
+        super().__init__()
+        self.over_both = lstm_like(model, seed)
+        before = model.lstm
+        self.over_both.lstm = nn.LSTM(
+            2 * before.input_size,
+            before.hidden_size,
+            num_layers=before.num_layers,
+            bidirectional=before.bidirectional,
+            batch_first=True,
+        )
+
+    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
+        return self.over_both.over_time(
+            torch.cat([_with_differences(part) for part in features.split(lengths.tolist())]),
+            lengths,
+        )
+
+
+def _with_differences(features: Tensor) -> Tensor:
+    moved = (features[1:] - features[:-1]).abs()
+    # The first frame has none before it.
+    first = moved[:1] if len(moved) else torch.zeros_like(features)
+    return torch.cat([features, torch.cat([first, moved])], dim=1)
+
+
 class OneByOne(nn.Module):
     """A model that is shown each frame as a clip of its own."""
 
@@ -159,7 +219,7 @@ class OneByOne(nn.Module):
         return torch.stack([part.mean(0) for part in single.split(lengths.tolist())])
 
 
-def lstm_like(model: ResNetLSTM, seed: int) -> nn.Module:
+def lstm_like(model: ResNetLSTM, seed: int) -> ResNetLSTM:
     """An untrained LSTM and head of the same shape; its trunk is never asked."""
     torch.manual_seed(seed)
     fresh = ResNetLSTM(model.architecture)
@@ -238,6 +298,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--test", type=Path, required=True, help="labelled videos of others, or the same folder"
     )
+    parser.add_argument("--flicker", type=float, default=0.0, help="share of such forgeries")
+    parser.add_argument("--passes", type=int, default=1, help="over the clips to train on")
     parser.add_argument("--out", type=Path, default=Path("runs/ablations/features"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=40_000, help="that each head is shown")
