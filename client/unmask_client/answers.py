@@ -21,6 +21,9 @@ from unmask_client.errors import (
 
 M = TypeVar("M", bound=BaseModel)
 
+# Where the server does not say when to ask again.
+_USUAL_PAUSE_S: Final = 1.0
+
 _KINDS: Final[dict[int, type[ProblemError]]] = {
     401: AccessRefused,
     403: AccessRefused,
@@ -95,6 +98,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
+
+
+def pause_until_next_s(answer: Answer) -> float:
+    """Seconds until one may ask again what became of something."""
+    return retry_after_s(answer.headers) or _USUAL_PAUSE_S
 
 
 def _document(answer: Answer) -> dict[str, Any]:

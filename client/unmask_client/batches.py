@@ -3,19 +3,17 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from unmask_client.answers import read, retry_after_s
+from unmask_client.answers import pause_until_next_s, read
 from unmask_client.batch_models import Batch, BatchPage
 from unmask_client.calls import Answer, Call, Operation, Sleep, api_path
 from unmask_client.errors import BatchWaitTimedOut, InvalidArgument
 from unmask_client.models import AnalysisOptions
-from unmask_client.operations import recognisable
+from unmask_client.operations import place_and_options, recognisable, webhook_field
 from unmask_client.retries import RetryPolicy, send
 
 OnBatchProgress = Callable[[Batch], None]
-
-_USUAL_PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +42,8 @@ class NewItem:
     def content(self) -> dict[str, Any]:
         """As the API takes it; options at their defaults are left to the server."""
         places = {"source_url": self.source_url, "upload_id": self.upload_id}
-        return {
-            **{name: place for name, place in places.items() if place is not None},
-            **self.options.model_dump(mode="json", exclude_defaults=True),
-        }
+        named = {name: place for name, place in places.items() if place is not None}
+        return place_and_options(named, self.options)
 
 
 def page(cursor: str | None, *, policy: RetryPolicy) -> Operation[BatchPage]:
@@ -66,9 +62,7 @@ def submit(
 ) -> Operation[Batch]:
     """Hand over many videos in one request."""
     wanted = [NewItem(source_url=one) if isinstance(one, str) else one for one in items]
-    content: dict[str, Any] = {"items": [one.content() for one in wanted]}
-    if webhook_url is not None:
-        content["webhook_url"] = webhook_url
+    content = {"items": [one.content() for one in wanted], **webhook_field(webhook_url)}
     call = Call(method="POST", path="/batches", content=content)
     answer: Answer = yield from send(recognisable(call, idempotency_key), policy)
     return (yield from _whole(read(answer, Batch), policy))
@@ -109,7 +103,7 @@ def wait(
                 f"{waiting} of {batch.total} items have not ended after {timeout_s:g} s.",
                 batch=batch,
             )
-        yield Sleep(seconds=min(retry_after_s(answer.headers) or _USUAL_PAUSE_S, left_s))
+        yield Sleep(seconds=min(pause_until_next_s(answer), left_s))
 
 
 def cancel(batch_id: str, *, policy: RetryPolicy) -> Operation[Batch]:

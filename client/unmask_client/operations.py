@@ -169,13 +169,22 @@ def call_with_json(
         options: What to do with it.
         webhook_url: Where the outcome is sent.
     """
-    chosen = options.model_dump(mode="json", exclude_defaults=True)
     return Call(
         method="POST",
         path="/videos",
-        content={**names, **chosen, **_webhook_field(webhook_url)},
+        content={**place_and_options(names, options), **webhook_field(webhook_url)},
         answer_timeout_s=_FETCH_ANSWER_TIMEOUT_S,
     )
+
+
+def place_and_options(names: Mapping[str, str], options: AnalysisOptions) -> dict[str, Any]:
+    """Where a file is and what to do with it, in JSON; defaults are left to the server."""
+    return {**names, **options.model_dump(mode="json", exclude_defaults=True)}
+
+
+def webhook_field(webhook_url: str | None) -> Mapping[str, str]:
+    """The field of a form, or of JSON, that asks for a message; none where nobody asks."""
+    return {} if webhook_url is None else {"webhook_url": webhook_url}
 
 
 def recognisable(call: Call, idempotency_key: str | None) -> Call:
@@ -206,11 +215,7 @@ def _call_with_file(
         method="POST",
         path="/videos",
         # They come before the file, so that what is wrong with them is told before it is sent.
-        form={**form_of(options), **_webhook_field(webhook_url)},
+        form={**form_of(options), **webhook_field(webhook_url)},
         upload=FileToSend(file=file, filename=filename or name_of(file), on_sent=on_sent),
         answer_timeout_s=_UPLOAD_ANSWER_TIMEOUT_S,
     )
-
-
-def _webhook_field(webhook_url: str | None) -> Mapping[str, str]:
-    return {} if webhook_url is None else {"webhook_url": webhook_url}

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unmask_client.answers import read, retry_after_s
+from unmask_client.answers import pause_until_next_s, read
 from unmask_client.calls import Answer, Call, Listen, Operation, Sleep, api_path
 from unmask_client.errors import ConnectionFailed, WaitTimedOut
 from unmask_client.event_stream import EventStream
@@ -16,7 +16,6 @@ from unmask_client.retries import RetryPolicy, send
 
 OnProgress = Callable[[Video], None]
 
-_USUAL_PAUSE_S: Final = 1.0
 # The server gives a sign of life every 15 s; a stream that is silent for longer is broken.
 _SIGN_OF_LIFE_S: Final = 15.0
 _LONGEST_SILENCE_S: Final = 2 * _SIGN_OF_LIFE_S
@@ -56,8 +55,7 @@ def wait(
         if has_events and left_s > _SIGN_OF_LIFE_S:
             has_events = yield from _listen(video_id, watch, policy)
         else:
-            pause_s = retry_after_s(answer.headers) or _USUAL_PAUSE_S
-            yield Sleep(seconds=min(pause_s, left_s))
+            yield Sleep(seconds=min(pause_until_next_s(answer), left_s))
 
 
 class _Watch:

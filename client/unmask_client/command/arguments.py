@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from unmask_client.models import AnalysisOptions
+
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="One JSON document per line on standard output, for programs."),
@@ -63,3 +65,16 @@ Timeout = Annotated[
         show_default="for ever",
     ),
 ]
+
+
+def options_of(
+    *, heatmaps: bool, landmarks: bool, full_frame: bool, keep_faceless: bool, model: str | None
+) -> AnalysisOptions:
+    """What these options ask for."""
+    return AnalysisOptions(
+        face_mode="full_frame" if full_frame else "faces",
+        keep_faceless_frames=keep_faceless,
+        landmark_overlays=landmarks,
+        heatmaps=heatmaps,
+        model=model,
+    )

@@ -25,13 +25,14 @@ from unmask_client.command.arguments import (
     Url,
     Webhook,
     Yes,
+    options_of,
 )
 from unmask_client.command.exit_codes import ExitCode, exit_code_of, joined
 from unmask_client.command.output import Output, errors_reported
 from unmask_client.command.progress import bars
+from unmask_client.command.sources import with_lists
 from unmask_client.command.verdicts import describe
 from unmask_client.errors import BatchWaitTimedOut, NotFound
-from unmask_client.models import AnalysisOptions
 from unmask_client.operations import is_url
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", help="As `unmask batches` shows it.")]
@@ -93,11 +94,11 @@ def submit(
     Example: unmask batches submit --webhook https://example.com/hook - < addresses.txt
     """
     output = Output(as_json=as_json)
-    options = AnalysisOptions(
-        face_mode="full_frame" if full_frame else "faces",
-        keep_faceless_frames=keep_faceless,
-        landmark_overlays=landmarks,
+    options = options_of(
         heatmaps=heatmaps,
+        landmarks=landmarks,
+        full_frame=full_frame,
+        keep_faceless=keep_faceless,
         model=model,
     )
     items = [NewItem(source_url=one, options=options) for one in _listed(addresses)]
@@ -193,9 +194,7 @@ def _listed(addresses: Iterable[str]) -> list[str]:
     Raises:
         BadParameter: One is none of HTTP, or there is none.
     """
-    found: list[str] = []
-    for one in addresses:
-        found += [line.strip() for line in sys.stdin if line.strip()] if one == "-" else [one]
+    found = [one.strip() for one in with_lists(addresses, sys.stdin) if one.strip()]
     for one in found:
         if not is_url(one):
             raise typer.BadParameter(

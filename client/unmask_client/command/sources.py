@@ -26,7 +26,7 @@ def expanded(named: Sequence[str], stdin: TextIO) -> list[str]:
     Raises:
         typer.BadParameter: Something is not there.
     """
-    found = dict.fromkeys(_all_of(_with_lists(named, stdin)))
+    found = dict.fromkeys(_all_of(with_lists(named, stdin)))
     if not found:
         raise typer.BadParameter("Standard input names no video.")
     return list(found)
@@ -41,7 +41,8 @@ def files_of(named: Sequence[Path]) -> list[Path]:
     return [Path(one) for one in dict.fromkeys(_all_of(map(str, named)))]
 
 
-def _with_lists(named: Iterable[str], stdin: TextIO) -> Iterator[str]:
+def with_lists(named: Iterable[str], stdin: TextIO) -> Iterator[str]:
+    """What is named, with the lines of standard input in the place of `-`."""
     for one in named:
         if one == FROM_STDIN:
             yield from (line for line in map(_without_end, stdin) if line)

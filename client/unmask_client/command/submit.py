@@ -18,6 +18,7 @@ from unmask_client.command.arguments import (
     Timeout,
     Url,
     Webhook,
+    options_of,
 )
 from unmask_client.command.batch import Batch, End, Wanted
 from unmask_client.command.batch_display import batch_display, summary
@@ -27,7 +28,7 @@ from unmask_client.command.output import Output, errors_reported
 from unmask_client.command.sources import expanded
 from unmask_client.configuration import choose_server
 from unmask_client.errors import WaitTimedOut
-from unmask_client.models import AnalysisOptions, Video
+from unmask_client.models import Video
 
 
 def submit(
@@ -88,11 +89,11 @@ def submit(
     found = expanded(sources, sys.stdin)
     output = Output(as_json=as_json)
     wanted = Wanted(
-        options=AnalysisOptions(
-            face_mode="full_frame" if full_frame else "faces",
-            keep_faceless_frames=keep_faceless,
-            landmark_overlays=landmarks,
+        options=options_of(
             heatmaps=heatmaps,
+            landmarks=landmarks,
+            full_frame=full_frame,
+            keep_faceless=keep_faceless,
             model=model,
         ),
         webhook_url=webhook,
