@@ -70,8 +70,7 @@ def main() -> None:
     print("|---|---|---|--:|---|")
     seeds = range(options.seeds)
     size = model.lstm.input_size
-    own: Sequence[nn.Module] = [model]
-    compare("the checkpoint's own LSTM", "-", tests, own)
+    compare("the checkpoint's own LSTM", "-", tests, [model])
     for name, test in tests.items():
         report(f"its clips of one frame, averaged{name}", "-", test, [OneByOne(model)])
     heads = [train_head(Linear(size), train, 1, seed, options.frames) for seed in seeds]

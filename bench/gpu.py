@@ -10,7 +10,7 @@ as many threads as it has jobs, with clips of different videos in one batch. `--
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -28,7 +28,7 @@ from unmask_shared.artifacts import (
     VideoInfo,
 )
 from unmask_shared.model.card import ModelCard
-from unmask_shared.model.checkpoint import load_checkpoint
+from unmask_shared.model.checkpoint import load_card, load_checkpoint
 from unmask_shared.model.frame_maps import FrameNetwork
 from unmask_shared.model.predict import Clip, ClipClassifier
 from unmask_shared.model.trunks import features_of
@@ -48,8 +48,9 @@ def main() -> None:
         raise SystemExit(
             "There is no CUDA here; --device cpu --batches 1 --videos 4 tries the bench."
         )
-    stored = noise_faces(load_checkpoint(MODEL_DIR).card)
-    clip = clips_of(stored, load_checkpoint(MODEL_DIR).card.clip_length)[0]
+    card = load_card(MODEL_DIR)
+    stored = noise_faces(card)
+    clip = clips_of(stored, card.clip_length)[0]
 
     bare = {batch: bare_clips_per_s(clip, batch, device, options) for batch in options.batches}
     best = max(bare, key=lambda batch: bare[batch][0])
@@ -208,7 +209,7 @@ def _peak(device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 
 
-def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -219,7 +220,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--videos", type=int, default=200, help="that wait (%(default)s)")
     parser.add_argument("--rounds", type=int, default=30)
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
