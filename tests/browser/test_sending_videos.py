@@ -41,9 +41,7 @@ def test_a_chosen_video_is_sent_watched_and_judged_without_a_reload(
     assert page.evaluate("window.neverReloaded")
     seen = list(dict.fromkeys(page.evaluate("window.stages")))
     assert seen == sorted(seen, key=["uploading", "queued", "preprocessing", "inferring"].index)
-    # A fast worker may be done with a stage between two events.
-    assert seen[0] == "uploading"
-    assert {"preprocessing", "inferring"} & set(seen)
+    assert {"uploading", "preprocessing", "inferring"} <= set(seen)
 
     # The address is the video's: it can be opened elsewhere, and the back button leads back.
     elsewhere = visitor.open(page.url)
