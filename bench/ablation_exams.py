@@ -28,8 +28,6 @@ EXPERIMENT = Path(__file__).parent.parent / "experiments" / "ablations.toml"
 METHODS = ("self_blend", "face_swap", "mouth_reenactment", "network", "box_paste")
 TRAINED_ON = ("dfdc", "congress")
 HELD_OUT = "lfw"
-# Side of the prepared crops, in pixels.
-PREPARED = 224
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +55,16 @@ class Exam:
             return cls(**stored)
 
 
-def make_exams(data: Path, dev: Path | None, folder: Path) -> dict[str, Exam]:
-    """The exams, made once: all rows judge the same forgeries of photographs."""
+def make_exams(data: Path, prepared: int, dev: Path | None, folder: Path) -> dict[str, Exam]:
+    """The exams, made once: all rows judge the same forgeries of photographs.
+
+    `prepared` is the side of the data's crops, in pixels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     settings = read_experiment(EXPERIMENT)
     names = {*TRAINED_ON, HELD_OUT} | ({"dev"} if dev else set())
     if missing := [name for name in sorted(names) if not (folder / f"{name}.npz").exists()]:
-        sets = {one.name: one for one in load_prepared(data, (*TRAINED_ON, HELD_OUT))}
+        sets = {one.name: one for one in load_prepared(data, prepared, (*TRAINED_ON, HELD_OUT))}
         for name in missing:
             match name:
                 case "dfdc":
@@ -76,7 +77,7 @@ def make_exams(data: Path, dev: Path | None, folder: Path) -> dict[str, Exam]:
                     exam = _forged(parts[Split.VAL] + parts[Split.TEST], settings)
                 case _:
                     assert dev is not None
-                    crops = CropSettings(size=PREPARED, margin=settings.crops.margin)
+                    crops = CropSettings(size=prepared, margin=settings.crops.margin)
                     exam = _as_it_is(load_faces(dev, crops.vision(), workers=1), frames=4)
             exam.save(folder / f"{name}.npz")
     return {name: Exam.load(folder / f"{name}.npz") for name in sorted(names)}
@@ -127,9 +128,9 @@ def _forged(
 
 
 @cache
-def load_prepared(data: Path, names: tuple[str, ...]) -> tuple[DataSet, ...]:
+def load_prepared(data: Path, prepared: int, names: tuple[str, ...]) -> tuple[DataSet, ...]:
     """The crops as they were prepared, which is larger than most rows want them."""
-    crops = CropSettings(size=PREPARED, margin=read_experiment(EXPERIMENT).crops.margin)
+    crops = CropSettings(size=prepared, margin=read_experiment(EXPERIMENT).crops.margin)
     folders = [data / name for name in names]
     return tuple(load_data_sets(folders, crops.vision(), SplitSettings(), workers=1))
 

@@ -66,6 +66,13 @@ def _short(*changes: str) -> Row:
     return Row(changes=(half, *changes), reference="short")
 
 
+def _long(**changes: str) -> Row:
+    """Eight times the pictures, for figures that a finished training may reach."""
+    return Row(
+        changes=("stages.0.repeats={dfdc = 1.57, congress = 7.3}",), reference="long", **changes
+    )
+
+
 _DISTILLED = "initialisation={kind = 'distillation', steps = 50, save_every = 25}"
 ROWS = {
     "base": Row(),
@@ -74,6 +81,8 @@ ROWS = {
     "without self_blend": Row(without_method="self_blend"),
     "without dfdc": Row(changes=("stages.0.repeats={congress = 3.64}",), without_data="dfdc"),
     "another seed": Row(changes=("seed=2",)),
+    "long": _long(),
+    "long without face_swap": _long(without_method="face_swap"),
     "short": _short(),
     "short 160 px": _short("crops.size=160"),
     "short 224 px": _short("crops.size=224"),
@@ -107,20 +116,21 @@ class Reporter:
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    exams = make_exams(options.data, options.dev, options.out / "exams")
+    exams = make_exams(options.data, options.prepared, options.dev, options.out / "exams")
     if options.what == "run":
         for name in options.rows or ROWS:
-            run_row(name, options.data, options.out / folder_of(name), exams)
+            run_row(name, options, exams)
     print(table(options.out, {name: row.reference for name, row in ROWS.items()}, exams))
 
 
-def run_row(name: str, data: Path, out: Path, exams: dict[str, Exam]) -> None:
+def run_row(name: str, options: argparse.Namespace, exams: dict[str, Exam]) -> None:
     """Train and measure a row, unless that was done."""
+    out: Path = options.out / folder_of(name)
     done = out / ROW_FILE
     if done.exists():
         return
     row = ROWS[name]
-    settings = read_experiment(EXPERIMENT, row.changes)
+    settings = read_experiment(EXPERIMENT, (*row.changes, *options.set))
     if row.without_method:
         left = {
             key: value for key, value in settings.forgeries.items() if key != row.without_method
@@ -130,7 +140,7 @@ def run_row(name: str, data: Path, out: Path, exams: dict[str, Exam]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     data_sets = [
         _scaled(one, side, out.parent / "crops" / str(side))
-        for one in load_prepared(data, TRAINED_ON)
+        for one in load_prepared(options.data, options.prepared, TRAINED_ON)
         if one.name != row.without_data
     ]
     reporter = Reporter(name)
@@ -192,6 +202,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dev", type=Path, help="a folder with real/ and fake/ to look at only")
     parser.add_argument("--out", type=Path, default=Path("runs/ablations/rows"))
     parser.add_argument("--rows", nargs="+", choices=ROWS, help="some of them, in this order")
+    parser.add_argument("--prepared", type=int, default=224, help="side of the crops of --data")
+    parser.add_argument("--set", nargs="+", default=(), help="KEY=VALUE of the experiment, for all")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -31,7 +31,6 @@ from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import load_card, load_checkpoint
 from unmask_shared.model.frame_maps import FrameNetwork
 from unmask_shared.model.predict import Clip, ClipClassifier
-from unmask_shared.model.trunks import features_of
 from unmask_shared.vision.crops import decode_crops
 from unmask_shared.vision.encoding import encode_crops
 
@@ -143,7 +142,7 @@ def bare_clips_per_s(
     def forward() -> None:
         with torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"):
             maps = network(pixels)
-        model.over_time(features_of(model.trunk, maps.float()), lengths)
+        model.of_maps(maps.float(), lengths)
 
     _forget_peak(device)
     return batch / _median_s(forward, device, options.rounds), _peak(device)

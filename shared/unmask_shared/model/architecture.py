@@ -29,6 +29,9 @@ class Architecture:
         lstm_layers: Stacked LSTM layers.
         bidirectional: Whether a second LSTM reads the clip backwards.
         dropout: Probability of dropping a unit in front of the last layer, while training.
+        movement: Whether the LSTM is shown, beside each frame's features, how far the trunk's last
+            maps moved since the frame before. It does not find that by itself: without it, the
+            order of frames says nothing to it (`docs/experiments.md`).
     """
 
     trunk: Trunk = "resnet18"
@@ -36,3 +39,4 @@ class Architecture:
     lstm_layers: Annotated[int, Field(ge=1, le=4)] = 1
     bidirectional: bool = True
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    movement: bool = False

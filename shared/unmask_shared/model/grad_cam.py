@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
-from unmask_shared.model.trunks import features_of, last_maps
+from unmask_shared.model.trunks import last_maps
 
 
 class GradCam:
@@ -72,12 +72,17 @@ class GradCam:
             what it adds to the score, to first order, if the network takes the mean over the maps.
         """
         with torch.inference_mode(mode=False), torch.enable_grad():
-            leaf = maps.detach().requires_grad_()
-            logits = self._model.over_time(features_of(self._model.trunk, leaf), lengths)
+            # Movement is explained where it is seen, not by the two frames that it lies between.
+            seen = tuple(one.detach().requires_grad_() for one in self._model.seen(maps, lengths))
+            logits = self._model.of_seen(seen, lengths)
             score = (logits[:, FAKE] - logits[:, REAL]).sum()  # No clip depends on another one.
-            (gradient,) = torch.autograd.grad(score, leaf)
-        weights = gradient.float().mean(dim=(2, 3), keepdim=True)
-        return logits.detach(), (weights * maps.detach().float()).sum(1)
+            gradients = torch.autograd.grad(score, seen)
+        weights = [one.float().mean(dim=(2, 3), keepdim=True) for one in gradients]
+        shares = [
+            (weight * one.detach().float()).sum(1)
+            for weight, one in zip(weights, seen, strict=True)
+        ]
+        return logits.detach(), torch.stack(shares).sum(0)
 
 
 def _sharing_weights(model: ResNetLSTM) -> ResNetLSTM:

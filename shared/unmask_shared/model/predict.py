@@ -15,7 +15,6 @@ from unmask_shared.model.clips import frames_to_read
 from unmask_shared.model.evidence import ClipEvidence
 from unmask_shared.model.frame_maps import MakeEngine, TorchFrames
 from unmask_shared.model.grad_cam import GradCam
-from unmask_shared.model.trunks import features_of
 
 Clip = NDArray[np.uint8]
 
@@ -123,7 +122,7 @@ class ClipClassifier:
     def _batch_logits(self, clips: Sequence[Clip]) -> NDArray[np.float32]:
         maps, lengths = self._maps(clips)
         with torch.inference_mode():
-            logits = self._model.over_time(features_of(self._model.trunk, maps), lengths)
+            logits = self._model.of_maps(maps, lengths)
         result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 

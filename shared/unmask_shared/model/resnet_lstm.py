@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unmask_shared.model.architecture import Architecture
-from unmask_shared.model.trunks import build_trunk
+from unmask_shared.model.trunks import build_trunk, features_of, last_maps
 
 CLASSES = 2
 REAL, FAKE = 0, 1
@@ -24,7 +24,7 @@ class ResNetLSTM(nn.Module):
         self.architecture = architecture
         self.trunk, features = build_trunk(architecture.trunk)
         self.lstm = nn.LSTM(
-            input_size=features,
+            input_size=features * (2 if architecture.movement else 1),
             hidden_size=architecture.lstm_hidden,
             num_layers=architecture.lstm_layers,
             batch_first=True,
@@ -47,16 +47,49 @@ class ResNetLSTM(nn.Module):
         """
         if lengths is None:
             lengths = torch.full((len(clips),), clips.shape[1], dtype=torch.int64)
-            return self.over_time(self._frame_features(clips.flatten(0, 1)), lengths)
+            return self.of_maps(last_maps(self.trunk, clips.flatten(0, 1)), lengths)
         valid = torch.arange(clips.shape[1])[None, :] < lengths[:, None]
         # Padding stays out of the trunk: it would cost time and, in training, enter the batch norm.
-        return self.over_time(self._frame_features(clips[valid.to(clips.device)]), lengths)
+        return self.of_maps(last_maps(self.trunk, clips[valid.to(clips.device)]), lengths)
 
-    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Classify clips by what the trunk says of their frames.
+    def of_maps(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """Classify clips of which the trunk's last maps are known.
 
         Args:
-            features: (sum of the lengths, F), frame after frame, clip after clip.
+            maps: (sum of the lengths, C, h, w), as `last_maps` makes them, frame after frame, clip
+                after clip.
+            lengths: (B,) int64 on the CPU, frames of each clip, at least 1.
+
+        Returns:
+            (B, 2) logits of real and fake.
+        """
+        return self.of_seen(self.seen(maps, lengths), lengths)
+
+    def seen(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        """All that is seen of frames, place by place.
+
+        Args:
+            maps: See `of_maps`.
+            lengths: See `of_maps`.
+
+        Returns:
+            The maps, and behind them their movement where the architecture has it; both of the
+            same shape.
+        """
+        return (maps, movement(maps, lengths)) if self.architecture.movement else (maps,)
+
+    def of_seen(self, seen: tuple[Tensor, ...], lengths: Tensor) -> Tensor:
+        """The rest of `of_maps`, from what `seen` gives."""
+        maps, *moved = seen
+        shown = [features_of(self.trunk, maps), *(one.mean(dim=(2, 3)) for one in moved)]
+        return self.over_time(torch.cat(shown, dim=1), lengths)
+
+    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Classify clips by what the LSTM is shown of their frames.
+
+        Args:
+            features: (sum of the lengths, F), frame after frame, clip after clip; with the
+                movement behind the trunk's features, where the architecture has it.
             lengths: (B,) int64 on the CPU, frames of each clip, at least 1.
 
         Returns:
@@ -73,10 +106,23 @@ class ResNetLSTM(nn.Module):
         steps, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         return self._classify(steps.sum(dim=1) / lengths.to(steps)[:, None])
 
-    def _frame_features(self, frames: Tensor) -> Tensor:
-        features: Tensor = self.trunk(frames.contiguous(memory_format=torch.channels_last))
-        return features
-
     def _classify(self, summary: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(summary))
         return logits
+
+
+def movement(maps: Tensor, lengths: Tensor) -> Tensor:
+    """How far each place of a frame's maps is from the same place in the frame before.
+
+    Args:
+        maps: (sum of the lengths, C, h, w), frame after frame, clip after clip.
+        lengths: (B,) int64 on the CPU, frames of each clip, at least 1.
+
+    Returns:
+        Absolute differences of the same shape. The first frame of a clip has the second one's, and
+        those of a lone frame are 0.
+    """
+    before = torch.arange(len(maps)) - 1
+    firsts = lengths.cumsum(0) - lengths
+    before[firsts] = firsts + (lengths > 1)
+    return (maps - maps[before.to(maps.device)]).abs()

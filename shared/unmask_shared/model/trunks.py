@@ -70,7 +70,7 @@ def last_maps(trunk: nn.Module, pictures: Tensor) -> Tensor:
         pictures: (N, 3, S, S) float32, normalised.
 
     Returns:
-        (N, C, h, w).
+        (N, C, h, w), where C is the number of features in all our trunks.
     """
     return stage_maps(trunk, pictures)[-1]
 

@@ -42,15 +42,18 @@ def test_the_card_comes_back_as_it_was(checkpoint_folder, draft):
     assert card.model_dump(exclude={"weights_sha256"}) == draft.model_dump()
 
 
-def test_a_card_from_before_face_modes_and_short_clips_reads_as_it_was_meant(checkpoint_folder):
+def test_a_card_from_before_later_fields_reads_as_it_was_meant(
+    checkpoint_folder,
+):
     path = checkpoint_folder / CARD_FILE
     card = json.loads(path.read_text())
-    del card["face_mode"], card["short_clips"]
+    del card["face_mode"], card["short_clips"], card["architecture"]["movement"]
     path.write_text(json.dumps(card))
 
     loaded = load_checkpoint(checkpoint_folder).card
 
     assert (loaded.face_mode, loaded.short_clips) == ("faces", "mask")
+    assert not loaded.architecture.movement
 
 
 @torch.inference_mode()

@@ -189,8 +189,13 @@ def test_maps_are_those_of_the_formula_whatever_shares_the_batch(trunk):
         torch.testing.assert_close(full, reference(model, clip), atol=1e-6, rtol=1e-3)
 
 
-def test_the_contributions_predict_what_a_small_change_of_the_maps_does(small_model, clips):
+@pytest.mark.parametrize("movement", [False, True])
+def test_the_contributions_predict_what_a_small_change_of_the_maps_does(clips, movement):
     """Evidence is in units of the score: maps grown by a hundredth move it by that much of it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        architecture = Architecture(lstm_hidden=8, movement=movement)
+        small_model = ResNetLSTM(architecture).eval()
     _, maps = GradCam(small_model)(clips)
 
     def score(factor):

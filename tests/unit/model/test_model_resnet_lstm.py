@@ -3,14 +3,24 @@ import torch
 from pydantic import ValidationError
 
 from unmask_shared.model.architecture import Architecture
-from unmask_shared.model.resnet_lstm import ResNetLSTM
+from unmask_shared.model.resnet_lstm import ResNetLSTM, movement
 
 ATOL = 1e-5
+KINDS = ["features alone", "with movement"]
 
 
 @pytest.fixture
 def clips() -> torch.Tensor:
     return torch.randn(3, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(params=KINDS)
+def small_model(request, small_model) -> ResNetLSTM:
+    if request.param == KINDS[0]:
+        return small_model
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return ResNetLSTM(Architecture(trunk="resnet18", lstm_hidden=8, movement=True)).eval()
 
 
 @torch.inference_mode()
@@ -50,6 +60,33 @@ def test_full_lengths_are_the_same_as_none(small_model, clips):
     full = torch.full((3,), 6)
 
     torch.testing.assert_close(small_model(clips, full), small_model(clips), atol=ATOL, rtol=0)
+
+
+def test_movement_is_how_far_each_place_is_from_the_frame_before_in_its_clip():
+    frames = torch.tensor([1.0, 4.0, 2.0, 7.0, 7.0, 9.0])
+    maps = frames[:, None, None, None] * torch.tensor([[1.0, -1.0]])
+
+    moved = movement(maps, torch.tensor([3, 1, 2]))
+
+    # The first frame of a clip has none before it, and a lone one nothing to move from.
+    assert moved[:, 0, 0, 0].tolist() == [3, 3, 2, 0, 2, 2]
+    assert torch.equal(moved[..., 0], moved[..., 1])
+
+
+@torch.inference_mode()
+def test_a_place_that_trembles_shows_in_movement_even_if_the_mean_over_places_stays():
+    here, there = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    torch.manual_seed(0)
+    model = ResNetLSTM(Architecture(lstm_hidden=8, movement=True)).eval()
+    still, trembling = (
+        torch.stack(frames)[:, None].expand(4, 512, 1, 2)
+        for frames in ([here] * 4, [here, there, here, there])
+    )
+    lengths = torch.tensor([4])
+
+    assert not torch.allclose(
+        model.of_maps(still, lengths), model.of_maps(trembling, lengths), atol=ATOL
+    )
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
