@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
@@ -60,6 +61,7 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
     units = {split: _units(run.data_sets, split, stage) for split in (Split.TRAIN, Split.VAL)}
     feed = _feed(run, stage, units, seed)
     torch.manual_seed(seed)
+    before = {name: tensor.clone() for name, tensor in model.trunk.state_dict().items()}
     objective = _objective(model, stage, units[Split.TRAIN])
     steps = sum(feed.batches(epoch) for epoch in range(1, stage.epochs + 1))
     records = fit(
@@ -80,6 +82,7 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
         watcher=run.watcher,
     )
     model.requires_grad_(True)
+    mix_trunk(model, before, stage.kept)
     if run.fabric.is_global_zero:
         _finish(model, records, folder)
     run.fabric.barrier()
@@ -151,6 +154,14 @@ def _objective(
             return ClipObjective(model, transform, class_weights=weights, label_smoothing=smoothing)
         case _:
             assert_never(stage)
+
+
+@torch.no_grad()
+def mix_trunk(model: ResNetLSTM, before: Mapping[str, Tensor], kept: float) -> None:
+    """Move the trunk's weights and statistics a share of the way back to what they were."""
+    for name, tensor in model.trunk.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(before[name].to(tensor), kept)
 
 
 def _finish(model: ResNetLSTM, records: Sequence[EpochRecord], folder: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from prepared_crops import CROPS, prepared_crops
 
@@ -142,6 +143,24 @@ def test_other_data_does_not_either(run, small, tmp_path, capsys):
     assert main(["train", str(small), "--data", str(other), "--out", str(run)]) == 2
 
     assert "holds a run with another data" in capsys.readouterr().err
+
+
+def test_a_stage_keeps_as_much_of_the_trunk_from_before_it_as_it_is_told(
+    data, small, tmp_path, run
+):
+    options = ["train", str(small), "--data", str(data), "--out", str(tmp_path)]
+    assert main([*options, "--set", "stages.1.kept=0.25"]) == 0
+
+    def stage(out: Path, name: str) -> dict[str, torch.Tensor]:
+        return safetensors.torch.load_file(out / "stages" / name / "weights.safetensors")
+
+    before, trained = stage(run, "1-frames"), stage(run, "2-clips")
+    mixed = stage(tmp_path, "2-clips")
+    assert not torch.equal(before["trunk.conv1.weight"], trained["trunk.conv1.weight"])
+    for name, tensor in mixed.items():
+        kept = 0.25 if name.startswith("trunk.") and tensor.is_floating_point() else 0.0
+        expected = trained[name] if not kept else 0.75 * trained[name] + kept * before[name]
+        torch.testing.assert_close(tensor, expected, msg=name)
 
 
 def test_two_processes_train_one_model(data, small, tmp_path, run):

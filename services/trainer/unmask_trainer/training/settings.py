@@ -93,6 +93,9 @@ class _StageSettings(Settings):
             it is not said. A fraction shows some.
         side: Crops are scaled down to this side in training and validation, for quick first
             stages; None leaves them.
+        kept: Share that the trunk's weights from before the stage have in what comes of it: their
+            mean with those that were trained knows what is new, and forgets less (Wortsman et al.,
+            "Robust fine-tuning of zero-shot models", CVPR 2022). Validation is without it.
         optimiser: How weights are changed.
         augmentation: How clips are changed.
     """
@@ -105,6 +108,7 @@ class _StageSettings(Settings):
     fresh: Share = 0.0
     repeats: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}
     side: Annotated[int, Field(ge=32, le=256)] | None = None
+    kept: Share = 0.0
     optimiser: OptimiserSettings = OptimiserSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
 
