@@ -2,9 +2,9 @@
 
 The trunk of a checkpoint is frozen and looks at each frame once. On its features, heads are trained
 anew: a linear one whose answers are averaged over a clip, and LSTMs that are shown clips of 1, 4, 8
-or 16 frames. All are shown the same number of frames, with several seeds, and are measured on whole
-clips of other people. Photographs are set into motion and forged as in training; nothing is
-augmented, so the figures compare heads, not checkpoints.
+or 16 frames, with and without the movement of the maps. All are shown the same number of frames,
+with several seeds, and are measured on whole clips of other people. Photographs are set into motion
+and forged as in training; nothing is augmented, so the figures compare heads, not checkpoints.
 """
 
 import argparse
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unmask_shared.model.checkpoint import load_checkpoint
-from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM
+from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM, movement
 from unmask_shared.model.transforms import CropTransform
+from unmask_shared.model.trunks import features_of, last_maps
 from unmask_trainer.configuration import CropSettings
 from unmask_trainer.data_sets import load_faces
 from unmask_trainer.datasets.fresh import FreshForgeries
@@ -45,9 +46,13 @@ _BATCH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A clip as the trunk sees it: (T, F) features."""
+    """A clip as the trunk sees it: (T, 2F), the features of each frame and the maps' movement.
 
-    features: Tensor
+    The movement depends on the order, so that `at_random` is more than a permutation of `shown`.
+    """
+
+    shown: Tensor
+    at_random: Tensor
     label: int
     person: str
 
@@ -69,25 +74,22 @@ def main() -> None:
     print("| head | trained on clips of | AUC by seed | mean | first seed, 95 % |")
     print("|---|---|---|--:|---|")
     seeds = range(options.seeds)
-    size = model.lstm.input_size
-    compare("the checkpoint's own LSTM", "-", tests, [model])
+    size = train[0].shown.shape[1] // 2
+    compare("the checkpoint's own LSTM", "-", tests, [Head(model)])
     for name, test in tests.items():
         report(f"its clips of one frame, averaged{name}", "-", test, [OneByOne(model)])
     heads = [train_head(Linear(size), train, 1, seed, options.frames) for seed in seeds]
     for name, test in tests.items():
         report(f"linear, averaged{name}", "1 frame", test, heads)
+    kinds = {"LSTM": False} | ({"LSTM that is shown movement": True} if options.flicker else {})
     for window in WINDOWS:
-        heads = [
-            train_head(lstm_like(model, seed), train, window, seed, options.frames)
-            for seed in seeds
-        ]
-        compare("LSTM", f"{window} frames", tests, heads)
-        if options.flicker and window > 1:
-            heads = [
-                train_head(WithDifferences(model, seed), train, window, seed, options.frames)
-                for seed in seeds
-            ]
-            compare("LSTM that is shown differences", f"{window} frames", tests, heads)
+        for name, moving in kinds.items():
+            if window > 1 or not moving:
+                heads = [
+                    train_head(lstm_like(model, moving, seed), train, window, seed, options.frames)
+                    for seed in seeds
+                ]
+                compare(name, f"{window} frames", tests, heads)
 
 
 def compare(
@@ -96,7 +98,8 @@ def compare(
     """Lines for each set, in order and in random order."""
     for what, test in tests.items():
         report(f"{name}{what}", window, test, heads)
-        report(f"the same, frames in random order{what}", window, shuffled(test), heads)
+        random = [replace(one, shown=one.at_random) for one in test]
+        report(f"the same, frames in random order{what}", window, random, heads)
 
 
 def mixed(flicker: float) -> dict[str, float]:
@@ -128,19 +131,18 @@ def forged_clips(
         plan = PlanSettings(balance="pairs", fresh=1.0, repeats={}, seed=1 + number)
         for draw in (draw for group in plan_epoch(units, plan, 1) for draw in group):
             one = samples[draw]
-            yield Clip(
-                features=see(model, one.crops), label=one.label, person=units[one.unit].person
-            )
+            yield see(model, one.crops, one.label, units[one.unit].person)
 
 
 def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ignore[no-untyped-def]
     """All clips of a labelled folder; of a prepared one, those of people not trained on."""
     crops = CropSettings(size=card.input_size, margin=card.crop_margin)
     return [
-        Clip(
-            features=see(model, np.array(item.load()[start:stop])),
-            label=item.video.label,
-            person=item.video.person or item.video.group,
+        see(
+            model,
+            np.array(item.load()[start:stop]),
+            item.video.label,
+            item.video.person or item.video.group,
         )
         for item in load_faces(folder, crops.vision(), workers=1)
         if item.video.part in (None, "val", "test")
@@ -152,17 +154,25 @@ def kept(path: Path, make) -> list[Clip]:  # type: ignore[no-untyped-def]
     """What is at `path`, or is made and put there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save([(one.features, one.label, one.person) for one in make()], path)
-    return [
-        Clip(features=features, label=label, person=person)
-        for features, label, person in torch.load(path, weights_only=True)
-    ]
+        torch.save([vars(one) for one in make()], path)
+    return [Clip(**fields) for fields in torch.load(path, weights_only=True)]
 
 
 @torch.inference_mode()
-def see(model: ResNetLSTM, crops: NDArray[np.uint8]) -> Tensor:
-    pixels = CropTransform().normalise(torch.from_numpy(crops))
-    return model.trunk(pixels.contiguous(memory_format=torch.channels_last)).clone()
+def see(model: ResNetLSTM, crops: NDArray[np.uint8], label: int, person: str) -> Clip:
+    maps = last_maps(model.trunk, CropTransform().normalise(torch.from_numpy(crops)))
+    order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(len(maps)))
+    shown, at_random = (
+        torch.cat(
+            [
+                features_of(model.trunk, seen),
+                movement(seen, torch.tensor([len(seen)])).mean(dim=(2, 3)),
+            ],
+            dim=1,
+        ).clone()
+        for seen in (maps, maps[order])
+    )
+    return Clip(shown=shown, at_random=at_random, label=label, person=person)
 
 
 class Linear(nn.Module):
@@ -172,58 +182,42 @@ class Linear(nn.Module):
         super().__init__()
         self.head = nn.Linear(features, 2)
 
-    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return torch.stack([part.mean(0) for part in self.head(features).split(lengths.tolist())])
-
-
-class WithDifferences(nn.Module):
-    """An LSTM that is also shown how far each feature is from that of the frame before."""
-
-    def __init__(self, model: ResNetLSTM, seed: int) -> None:
-        super().__init__()
-        self.over_both = lstm_like(model, seed)
-        before = model.lstm
-        self.over_both.lstm = nn.LSTM(
-            2 * before.input_size,
-            before.hidden_size,
-            num_layers=before.num_layers,
-            bidirectional=before.bidirectional,
-            batch_first=True,
-        )
-
-    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.over_both.over_time(
-            torch.cat([_with_differences(part) for part in features.split(lengths.tolist())]),
-            lengths,
-        )
-
-
-def _with_differences(features: Tensor) -> Tensor:
-    moved = (features[1:] - features[:-1]).abs()
-    # The first frame has none before it.
-    first = moved[:1] if len(moved) else torch.zeros_like(features)
-    return torch.cat([features, torch.cat([first, moved])], dim=1)
-
-
-class OneByOne(nn.Module):
-    """A model that is shown each frame as a clip of its own."""
-
-    def __init__(self, model: ResNetLSTM) -> None:
-        super().__init__()
-        self.model = model
-
-    def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
-        ones = torch.ones(len(features), dtype=torch.int64)
-        single = self.model.over_time(features, ones)
+    def over_time(self, shown: Tensor, lengths: Tensor) -> Tensor:
+        single = self.head(shown[:, : self.head.in_features])
         return torch.stack([part.mean(0) for part in single.split(lengths.tolist())])
 
 
-def lstm_like(model: ResNetLSTM, seed: int) -> ResNetLSTM:
-    """An untrained LSTM and head of the same shape; its trunk is never asked."""
+class Head(nn.Module):
+    """All of a model but its trunk."""
+
+    def __init__(self, model: ResNetLSTM) -> None:
+        super().__init__()
+        self.lstm, self.dropout, self.head = model.lstm, model.dropout, model.head
+        # Not a module of this one: nothing of it is trained but what stands above.
+        self._over_time = model.over_time
+
+    def over_time(self, shown: Tensor, lengths: Tensor) -> Tensor:
+        return self._over_time(shown[:, : self.lstm.input_size], lengths)
+
+
+class OneByOne(nn.Module):
+    """A model that is shown each frame as a clip of its own, in which nothing moves."""
+
+    def __init__(self, model: ResNetLSTM) -> None:
+        super().__init__()
+        self.head = Head(model)
+
+    def over_time(self, shown: Tensor, lengths: Tensor) -> Tensor:
+        features = shown.shape[1] // 2
+        still = torch.cat([shown[:, :features], torch.zeros_like(shown[:, features:])], dim=1)
+        single = self.head.over_time(still, torch.ones(len(shown), dtype=torch.int64))
+        return torch.stack([part.mean(0) for part in single.split(lengths.tolist())])
+
+
+def lstm_like(model: ResNetLSTM, moving: bool, seed: int) -> Head:
+    """An untrained LSTM and head of the same shape, with or without movement."""
     torch.manual_seed(seed)
-    fresh = ResNetLSTM(model.architecture)
-    fresh.trunk.requires_grad_(False)
-    return fresh
+    return Head(ResNetLSTM(replace(model.architecture, movement=moving)))
 
 
 def train_head(
@@ -254,30 +248,21 @@ def train_head(
 
 
 def _window(clips: Sequence[Clip], window: int, rng: np.random.Generator) -> Tensor:
-    clip = clips[int(rng.integers(len(clips)))].features
+    clip = clips[int(rng.integers(len(clips)))].shown
     start = int(rng.integers(max(0, len(clip) - window) + 1))
     return clip[start : start + window]
-
-
-def shuffled(clips: Sequence[Clip]) -> list[Clip]:
-    """The frames of each clip in random order."""
-    draw = torch.Generator().manual_seed(0)
-    return [
-        replace(one, features=one.features[torch.randperm(len(one.features), generator=draw)])
-        for one in clips
-    ]
 
 
 @torch.inference_mode()
 def report(name: str, window: str, clips: Sequence[Clip], heads: Sequence[nn.Module]) -> None:
     """A line of the table."""
-    features = torch.cat([one.features for one in clips])
-    lengths = torch.tensor([len(one.features) for one in clips])
+    shown = torch.cat([one.shown for one in clips])
+    lengths = torch.tensor([len(one.shown) for one in clips])
     facts = tuple(Facts(dataset="test", identities=(one.person,)) for one in clips)
     labels = np.array([one.label for one in clips])
     found = []
     for head in heads:
-        chances = head.over_time(features, lengths).double().softmax(1)[:, FAKE].numpy()
+        chances = head.over_time(shown, lengths).double().softmax(1)[:, FAKE].numpy()
         sample = Sample(labels=labels, probabilities=chances, facts=facts)
         found.append(estimate_auc(sample, Resampling()))
     values = [one.value for one in found]

@@ -16,6 +16,7 @@ UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 @pytest.fixture(scope="session")
 def views(judged: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Addresses of all views, with what shows that they are complete."""
+    model = judged["fake"]["model"]
     return {
         "/": ".drop",
         f"/app/videos/{judged['fake']['id']}": "#verdict-title",
@@ -24,7 +25,7 @@ def views(judged: dict[str, dict[str, Any]]) -> dict[str, str]:
         f"/app/videos/{UNKNOWN_ID}": ".problem",
         "/app/videos": ".video-row",
         "/app/models": ".models h2",
-        "/app/models/resnet-lstm/0.3.0": ".measurements td",
+        f"/app/models/{model['name']}/{model['version']}": ".measurements td",
     }
 
 

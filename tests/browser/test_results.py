@@ -174,7 +174,8 @@ def test_a_video_is_analysed_again_and_deleted(
 ) -> None:
     page = result_of(visitor, fake)
     page.get_by_text("Analyse it again", exact=True).first.click()
-    expect(page.get_by_label("Model", exact=True)).to_contain_text("resnet-lstm 0.3.0")
+    card = load_card(DEFAULT_CHECKPOINT)
+    expect(page.get_by_label("Model", exact=True)).to_contain_text(f"{card.name} {card.version}")
     page.locator(".again-heatmaps").uncheck()
     page.locator(".again-form").get_by_role("button").click()
     expect(page).not_to_have_url(re.compile(fake["id"]))
