@@ -123,7 +123,7 @@ def test_no_clip_of_the_demonstration_is_judged_wrongly(demonstration):
 @pytest.mark.xfail(
     raises=AssertionError,
     strict=True,
-    reason="0.3.0 leaves one forgery undecided",
+    reason="0.4.0 leaves one forgery undecided",
 )
 def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
     for portrait in PORTRAITS:
@@ -131,18 +131,20 @@ def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
         assert demonstration[f"{portrait.name}_fake"] > CARD.thresholds.fake_above
 
 
-def test_the_order_of_frames_moves_the_answer(footage, judge):
-    """By little, as `docs/experiments.md` says: it has learned nothing of motion."""
-    moved = []
+def test_real_footage_in_random_order_looks_more_forged(footage, judge):
+    """The frames stay as they are: only what lies between them changes, and no head leaps so."""
+    rises = []
     for video in judge(sorted((footage / "real").iterdir())):
         for start, stop in video.faces.clips:
             clip = np.array(video.faces.load()[start:stop])
-            forwards, backwards = CLASSIFIER.logits([clip, clip[::-1].copy()])
-            moved.append(abs(np.diff(backwards) - np.diff(forwards)).item())
+            order = np.random.default_rng(len(rises)).permutation(len(clip))
+            in_order, at_random = np.diff(CLASSIFIER.logits([clip, clip[order]]))[:, 0]
+            rises.append(at_random - in_order)
 
-    assert len(moved) == 12
-    # Rounding moves log-odds by 1e-5; a network that averages its frames would do no more.
-    assert np.median(moved) > 1e-3
+    assert len(rises) == 12
+    assert np.mean(np.array(rises) > 0) >= 0.9
+    # A network that averages its frames, as 0.3.0 did, moves log-odds by 0.01 to either side.
+    assert np.median(rises) > 0.05
 
 
 def _halved(frame: np.ndarray) -> np.ndarray:
