@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unmask_shared.model.checkpoint import load_checkpoint
-from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM, movement
+from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM, describe, movement
 from unmask_shared.model.transforms import CropTransform
-from unmask_shared.model.trunks import features_of, last_maps
+from unmask_shared.model.trunks import last_maps
 from unmask_trainer.configuration import CropSettings
 from unmask_trainer.data_sets import load_faces
 from unmask_trainer.datasets.fresh import FreshForgeries
@@ -163,13 +163,7 @@ def see(model: ResNetLSTM, crops: NDArray[np.uint8], label: int, person: str) ->
     maps = last_maps(model.trunk, CropTransform().normalise(torch.from_numpy(crops)))
     order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(len(maps)))
     shown, at_random = (
-        torch.cat(
-            [
-                features_of(model.trunk, seen),
-                movement(seen, torch.tensor([len(seen)])).mean(dim=(2, 3)),
-            ],
-            dim=1,
-        ).clone()
+        describe(model.trunk, seen, movement(seen, torch.tensor([len(seen)]))).clone()
         for seen in (maps, maps[order])
     )
     return Clip(shown=shown, at_random=at_random, label=label, person=person)

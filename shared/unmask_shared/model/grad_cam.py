@@ -77,10 +77,9 @@ class GradCam:
             logits = self._model.of_seen(seen, lengths)
             score = (logits[:, FAKE] - logits[:, REAL]).sum()  # No clip depends on another one.
             gradients = torch.autograd.grad(score, seen)
-        weights = [one.float().mean(dim=(2, 3), keepdim=True) for one in gradients]
         shares = [
-            (weight * one.detach().float()).sum(1)
-            for weight, one in zip(weights, seen, strict=True)
+            (gradient.float().mean(dim=(2, 3), keepdim=True) * one.detach().float()).sum(1)
+            for gradient, one in zip(gradients, seen, strict=True)
         ]
         return logits.detach(), torch.stack(shares).sum(0)
 

@@ -80,9 +80,7 @@ class ResNetLSTM(nn.Module):
 
     def of_seen(self, seen: tuple[Tensor, ...], lengths: Tensor) -> Tensor:
         """The rest of `of_maps`, from what `seen` gives."""
-        maps, *moved = seen
-        shown = [features_of(self.trunk, maps), *(one.mean(dim=(2, 3)) for one in moved)]
-        return self.over_time(torch.cat(shown, dim=1), lengths)
+        return self.over_time(describe(self.trunk, *seen), lengths)
 
     def over_time(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Classify clips by what the LSTM is shown of their frames.
@@ -109,6 +107,20 @@ class ResNetLSTM(nn.Module):
     def _classify(self, summary: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(summary))
         return logits
+
+
+def describe(trunk: nn.Module, maps: Tensor, *moved: Tensor) -> Tensor:
+    """What an LSTM is shown of frames.
+
+    Args:
+        trunk: Made the maps.
+        maps: (N, C, h, w), its last ones.
+        moved: Their movement, of the same shape, where it is shown, too.
+
+    Returns:
+        (N, F) features, with the mean of the movement over all places behind them, (N, 2F).
+    """
+    return torch.cat([features_of(trunk, maps), *(one.mean(dim=(2, 3)) for one in moved)], dim=1)
 
 
 def movement(maps: Tensor, lengths: Tensor) -> Tensor:

@@ -42,9 +42,7 @@ def test_the_card_comes_back_as_it_was(checkpoint_folder, draft):
     assert card.model_dump(exclude={"weights_sha256"}) == draft.model_dump()
 
 
-def test_a_card_from_before_later_fields_reads_as_it_was_meant(
-    checkpoint_folder,
-):
+def test_a_card_from_before_later_fields_reads_as_it_was_meant(checkpoint_folder):
     path = checkpoint_folder / CARD_FILE
     card = json.loads(path.read_text())
     del card["face_mode"], card["short_clips"], card["architecture"]["movement"]

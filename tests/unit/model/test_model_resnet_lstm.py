@@ -6,7 +6,6 @@ from unmask_shared.model.architecture import Architecture
 from unmask_shared.model.resnet_lstm import ResNetLSTM, movement
 
 ATOL = 1e-5
-KINDS = ["features alone", "with movement"]
 
 
 @pytest.fixture
@@ -14,13 +13,11 @@ def clips() -> torch.Tensor:
     return torch.randn(3, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture(params=KINDS)
-def small_model(request, small_model) -> ResNetLSTM:
-    if request.param == KINDS[0]:
-        return small_model
+@pytest.fixture(params=[False, True], ids=["features alone", "with movement"])
+def small_model(request) -> ResNetLSTM:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return ResNetLSTM(Architecture(trunk="resnet18", lstm_hidden=8, movement=True)).eval()
+        return ResNetLSTM(Architecture(lstm_hidden=8, movement=request.param)).eval()
 
 
 @torch.inference_mode()
