@@ -39,8 +39,12 @@ $(DEMO_MEDIA)/done: $(VENV)/installed services/trainer/unmask_trainer/demo_media
 serve: install
 	$(BIN)/python -m unmask_standalone serve --die-with-parent
 
+# A process for each core, but few: each starts a Valkey, a SeaweedFS and stacks of its own. Threads that wait for
+# each other must not spin on cores that other tests want.
+TEST_PROCESSES ?= 4
 test: install
-	$(BIN)/python -m pytest -q -m "not compose and not browser"
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n logical --maxprocesses $(TEST_PROCESSES) \
+	    --dist worksteal -m "not compose and not browser"
 
 # The web page in Debian's chromium: apt-get install chromium. With BROWSER_LATENCY_MS=600, tests that read
 # before the page has its answers fail for certain.
