@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 from unmask_shared.processes import die_with_parent
 from unmask_trainer.interrupts import SHIELDED, children_end_with_it
@@ -27,7 +28,9 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     os.environ[_THREADS] = "1"
     try:
         with (
-            ProcessPoolExecutor(workers, mp_context=SHIELDED, initializer=_prepare) as pool,
+            ProcessPoolExecutor(
+                workers, mp_context=SHIELDED, initializer=keep_to_one_thread
+            ) as pool,
             children_end_with_it(),
         ):
             try:
@@ -46,7 +49,13 @@ def single_threaded_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
             os.environ[_THREADS] = before
 
 
-def _prepare() -> None:
+def keep_to_one_thread() -> None:
+    """Begin a worker process: OpenCV, OpenMP and NumPy's OpenBLAS use one thread each.
+
+    Those of OpenBLAS, too, wait for each other in busy loops, and hold up a training on the same
+    cores.
+    """
     # A run that is killed must not leave its helpers behind.
     die_with_parent()
     cv2.setNumThreads(1)
+    threadpool_limits(1)

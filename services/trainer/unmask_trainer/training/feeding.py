@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-import cv2
-from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader
 
-from unmask_shared.processes import die_with_parent
 from unmask_trainer.interrupts import SHIELDED
+from unmask_trainer.processes import keep_to_one_thread
 from unmask_trainer.training.loop import Feed
 from unmask_trainer.training.plan import (
     Draw,
@@ -96,11 +94,4 @@ class _Reader:
 
 
 def _prepare_process(_: int) -> None:
-    """Keep to one thread.
-
-    Those of NumPy's OpenBLAS wait for each other, and for the training's, in busy loops: on few
-    cores that takes several times the work.
-    """
-    die_with_parent()
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
+    keep_to_one_thread()
