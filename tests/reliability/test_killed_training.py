@@ -12,6 +12,9 @@ import pytest
 from killed_commands import helpers_of
 from prepared_crops import CROPS, prepared_crops
 
+# Each kill costs a start of Python with torch, beside tests on the other cores.
+pytestmark = pytest.mark.timeout(600)
+
 EXPERIMENT = f"""
 {CROPS}
 [model]
