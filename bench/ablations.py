@@ -72,6 +72,12 @@ def _long(without_method: str = "") -> Row:
     return Row(changes=(eightfold,), without_method=without_method, reference="long")
 
 
+def _full(without_method: str) -> Row:
+    """As many pictures as the default checkpoint's crops."""
+    thirty_twofold = "stages.0.repeats={dfdc = 6.28, congress = 29.2}"
+    return Row(changes=(thirty_twofold,), without_method=without_method, reference="full")
+
+
 _DISTILLED = "initialisation={kind = 'distillation', steps = 50, save_every = 25}"
 ROWS = {
     "base": Row(),
@@ -82,6 +88,7 @@ ROWS = {
     "another seed": Row(changes=("seed=2",)),
     "long": _long(),
     "long without face_swap": _long("face_swap"),
+    "full without face_swap": _full("face_swap"),
     "short": _short(),
     "short 160 px": _short("crops.size=160"),
     "short 224 px": _short("crops.size=224"),
