@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import safetensors.torch
@@ -18,18 +18,17 @@ from unmask_trainer.data_sets import load_data_sets
 from unmask_trainer.datasets.folder_lock import locked
 from unmask_trainer.datasets.splits import Split
 from unmask_trainer.datasets.whole_files import replacing
+from unmask_trainer.earlier_runs import shared_stages, take_over_stages
 from unmask_trainer.finishing import finish_run
 from unmask_trainer.initialisation.initialise import initialise
-from unmask_trainer.running import Run
+from unmask_trainer.running import INITIAL_FILE, RUN_FILE, Run
 from unmask_trainer.stages import run_stage
 from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.hardware import launch
 from unmask_trainer.training.loop import Watcher
 from unmask_trainer.training.records import EpochRecord
 
-RUN_FILE: Final = "run.json"
 HISTORY_FILE: Final = "history.json"
-INITIAL_FILE: Final = "initial.safetensors"
 
 
 def run_experiment(
@@ -39,6 +38,7 @@ def run_experiment(
     *,
     workers: int,
     watcher: Watcher,
+    earlier: Path | None = None,
 ) -> ModelCard | None:
     """Train, calibrate on the validation people, measure on the test people.
 
@@ -52,12 +52,14 @@ def run_experiment(
         out: Folder of the run.
         workers: Processes that extract faces.
         watcher: Is told how training goes.
+        earlier: Folder of a run that began with the same stages, which are taken over.
 
     Returns:
         The card; None in all processes of a distributed run but the first.
 
     Raises:
-        InvalidExperiment: The data is too small to be divided, or `out` holds another experiment.
+        InvalidExperiment: The data is too small to be divided, `out` holds another experiment, or
+            `earlier` one that begins in another way.
     """
     out.mkdir(parents=True, exist_ok=True)
     fabric = launch(settings.hardware, out)
@@ -69,7 +71,10 @@ def run_experiment(
         _train(run)
         return None
     with locked(out):
+        shared = shared_stages(run, earlier) if earlier else 0
         _claim(run)
+        if earlier:
+            take_over_stages(run, earlier, shared)
         model, start, history = _train(run)
         with replacing(out / HISTORY_FILE) as partial:
             partial.write_text(
@@ -127,10 +132,7 @@ def initial_weights(run: Run, model: ResNetLSTM) -> str:
 
 def _claim(run: Run) -> None:
     """Write down what this run is of; refuse to go on with another one's weights."""
-    about: dict[str, Any] = {
-        "experiment": run.settings.decisive(),
-        "data": {one.name: one.digest() for one in run.data_sets},
-    }
+    about = run.description()
     path = run.out / RUN_FILE
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

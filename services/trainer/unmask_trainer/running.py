@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from lightning_fabric import Fabric
 
 from unmask_trainer.configuration import ExperimentSettings
 from unmask_trainer.data_sets import DataSet
 from unmask_trainer.training.loop import Watcher
+
+# In a run's folder: what the run is of, and the weights that it began with.
+RUN_FILE: Final = "run.json"
+INITIAL_FILE: Final = "initial.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +33,10 @@ class Run:
     data_sets: Sequence[DataSet]
     out: Path
     watcher: Watcher
+
+    def description(self) -> dict[str, Any]:
+        """What decides the outcome, as plain data."""
+        return {
+            "experiment": self.settings.decisive(),
+            "data": {one.name: one.digest() for one in self.data_sets},
+        }

@@ -38,6 +38,17 @@ WEIGHTS_FILE: Final = "weights.safetensors"
 DONE_FILE: Final = "done.json"
 
 
+def stage_folder(out: Path, number: int, kind: str) -> Path:
+    """Where a run keeps what comes of a stage.
+
+    Args:
+        out: Folder of the run.
+        number: Of the stage, from 0.
+        kind: Of the stage.
+    """
+    return out / STAGES_FOLDER / f"{number + 1}-{kind}"
+
+
 def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list[EpochRecord]:
     """Train a stage, go on with it, or load what came of it.
 
@@ -50,8 +61,7 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
     Raises:
         InvalidExperiment: There is nothing to train on, or nothing to validate on.
     """
-    name = f"{number + 1}-{stage.kind}"
-    folder = run.out / STAGES_FOLDER / name
+    folder = stage_folder(run.out, number, stage.kind)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE_FILE).exists():
         safetensors.torch.load_model(model, str(folder / WEIGHTS_FILE))
@@ -70,7 +80,7 @@ def run_stage(run: Run, model: ResNetLSTM, stage: Stage, *, number: int) -> list
         make_descent(objective, objective.trunk(), stage.optimiser, steps=steps),
         feed,
         FitSettings(
-            name=name,
+            name=folder.name,
             folder=folder,
             epochs=stage.epochs,
             patience=stage.patience,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,75 @@ def test_other_data_does_not_either(run, small, tmp_path, capsys):
     assert main(["train", str(small), "--data", str(other), "--out", str(run)]) == 2
 
     assert "holds a run with another data" in capsys.readouterr().err
+
+
+# --- The stages of an earlier run ---------------------------------------------------------------
+
+
+def begin_with(earlier: Path, small: Path, data: Path, out: Path, *changes: str) -> int:
+    options = ["train", str(small), "--data", str(data), "--out", str(out), "--from", str(earlier)]
+    return main([*options, *(part for change in changes for part in ("--set", change))])
+
+
+def test_stages_of_an_earlier_run_are_not_trained_again_and_lead_to_the_same_weights(
+    run, data, small, tmp_path
+):
+    earlier = tmp_path / "earlier"
+    shutil.copytree(run, earlier)
+    (earlier / "stages" / "2-clips" / "done.json").unlink()  # as if it had ended in the middle
+
+    assert begin_with(earlier, small, data, tmp_path / "out") == 0
+
+    assert history(tmp_path / "out")[:2] == history(run)[:2]  # with the seconds it took then
+    assert curve(tmp_path / "out") == curve(run)
+    weights = [
+        safetensors.torch.load_file(out / "stages" / "2-clips" / "weights.safetensors")
+        for out in (run, tmp_path / "out")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_run_with_one_more_stage_trains_nothing_else(run, data, small, tmp_path):
+    longer = tmp_path / "longer.toml"
+    stage = '[[stages]]\nkind = "clips"\nepochs = 1\nbatch_size = 8\nwindow = 2\n[hardware]'
+    longer.write_text(SMALL.replace("[hardware]", stage))
+
+    assert begin_with(run, longer, data, tmp_path / "out") == 0
+
+    assert history(tmp_path / "out")[:4] == history(run)
+    assert [record["stage"] for record in history(tmp_path / "out")[4:]] == ["3-clips"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("seed=4", "another seed"),
+        ("model.dropout=0.5", "another model"),
+        ("stages.0.epochs=3", "its first stage is another one"),
+    ],
+)
+def test_a_run_that_began_in_another_way_is_not_taken_over(
+    run, data, small, tmp_path, capsys, change, said
+):
+    assert begin_with(run, small, data, tmp_path / "out", change) == 2
+
+    assert said in capsys.readouterr().err
+    # Nothing is left there that would stand in the way of the right one.
+    assert not any(path.is_file() for path in (tmp_path / "out").iterdir() if path.name != ".lock")
+
+
+def test_a_run_on_other_data_is_not_taken_over(run, small, tmp_path, capsys):
+    other = prepared_crops(tmp_path / "invented", {Part.TRAIN: 4, Part.VAL: 2, Part.TEST: 2})
+
+    assert begin_with(run, small, other, tmp_path / "out") == 2
+
+    assert "another data" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_run_is_not_taken_over(data, small, tmp_path, capsys):
+    assert begin_with(tmp_path, small, data, tmp_path / "out") == 2
+
+    assert "holds no run" in capsys.readouterr().err
 
 
 def test_a_stage_keeps_as_much_of_the_trunk_from_before_it_as_it_is_told(

@@ -41,6 +41,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="folder of the run (%(default)s)",
     )
     parser.add_argument(
+        "--from",
+        dest="earlier",
+        type=Path,
+        metavar="RUN",
+        help="a run on the same data that began with the same stages, which are taken over as far "
+        "as it has finished them",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -61,7 +69,12 @@ def _run(options: argparse.Namespace) -> None:
     # Of the processes of a distributed run, the first one speaks for all.
     with TerminalWatcher(shown=getattr(rank_zero_only, "rank", 0) == 0) as watcher:
         card = run_experiment(
-            settings, options.data, options.out, workers=options.workers, watcher=watcher
+            settings,
+            options.data,
+            options.out,
+            workers=options.workers,
+            watcher=watcher,
+            earlier=options.earlier,
         )
     for row in card.evaluations if card else ():
         sys.stdout.write(f"{row.model_dump_json()}\n")

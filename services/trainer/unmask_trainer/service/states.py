@@ -14,8 +14,9 @@ import torch
 from unmask_shared.errors import ObjectNotFound, ObjectStoreUnavailable
 from unmask_shared.object_store import ObjectStore
 from unmask_trainer.datasets.whole_files import replacing
-from unmask_trainer.experiment import HISTORY_FILE, INITIAL_FILE, RUN_FILE
+from unmask_trainer.experiment import HISTORY_FILE
 from unmask_trainer.finishing import CHECKPOINT_FOLDER
+from unmask_trainer.running import INITIAL_FILE, RUN_FILE
 from unmask_trainer.service.errors import DamagedFolder
 from unmask_trainer.service.leftovers import SNAPSHOT_FOLDER, states_prefix
 from unmask_trainer.service.stored_folders import StoredFolder, describe
