@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from unmask_trainer.datasets.whole_files import replacing
-from unmask_trainer.running import INITIAL_FILE, RUN_FILE, Run
+from unmask_trainer.running import INITIAL_FILE, RUN_FILE, Run, differences
 from unmask_trainer.stages import DONE_FILE, WEIGHTS_FILE, stage_folder
 from unmask_trainer.training.errors import InvalidExperiment
 
@@ -13,8 +13,8 @@ from unmask_trainer.training.errors import InvalidExperiment
 def shared_stages(run: Run, earlier: Path) -> int:
     """How many stages an earlier run has finished that this one begins with, too.
 
-    What comes of a stage depends on what was before it and on its number alone, so they need not be
-    trained again.
+    What comes of a stage depends on its settings, its number and what was before it alone, so these
+    need not be trained again.
 
     Args:
         run: Needs nothing in its folder yet.
@@ -32,11 +32,7 @@ def shared_stages(run: Run, earlier: Path) -> int:
         raise InvalidExperiment(f"{earlier} holds no run: it has no {RUN_FILE}") from error
     ours = run.description()
     their_stages, our_stages = (about["experiment"].pop("stages") for about in (theirs, ours))
-    different = [
-        name
-        for name, value in ours["experiment"].items()
-        if (name, value) not in theirs["experiment"].items()
-    ]
+    different = differences(ours["experiment"], theirs["experiment"])
     if theirs["data"] != ours["data"]:
         different.append("data")
     if different:

@@ -21,7 +21,7 @@ from unmask_trainer.datasets.whole_files import replacing
 from unmask_trainer.earlier_runs import shared_stages, take_over_stages
 from unmask_trainer.finishing import finish_run
 from unmask_trainer.initialisation.initialise import initialise
-from unmask_trainer.running import INITIAL_FILE, RUN_FILE, Run
+from unmask_trainer.running import INITIAL_FILE, RUN_FILE, Run, differences
 from unmask_trainer.stages import run_stage
 from unmask_trainer.training.errors import InvalidExperiment
 from unmask_trainer.training.hardware import launch
@@ -136,8 +136,7 @@ def _claim(run: Run) -> None:
     path = run.out / RUN_FILE
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
-        different = [name for name in about if before.get(name) != about[name]]
-        if different:
+        if different := differences(about, before):
             raise InvalidExperiment(
                 f"{run.out} holds a run with another {' and other '.join(different)}: give another "
                 "--out, or remove it to start anew"

@@ -1,6 +1,6 @@
 """What all parts of a training run share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,3 +40,13 @@ class Run:
             "experiment": self.settings.decisive(),
             "data": {one.name: one.digest() for one in self.data_sets},
         }
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Names of what another run has otherwise, or not at all.
+
+    Args:
+        ours: From `Run.description`, or a part of it.
+        theirs: The same of the other run, as its `RUN_FILE` has it.
+    """
+    return [name for name, value in ours.items() if (name, value) not in theirs.items()]
