@@ -5,7 +5,9 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-Trunk = Literal["resnet18", "resnet34", "resnet50", "resnet29_face", "mobilenet_v2"]
+Trunk = Literal[
+    "resnet18", "resnet34", "resnet50", "resnet29_face", "mobilenet_v2", "efficientnet_lite0"
+]
 
 SMALLEST_INPUT: Final[dict[Trunk, int]] = {
     "resnet18": 32,
@@ -13,6 +15,7 @@ SMALLEST_INPUT: Final[dict[Trunk, int]] = {
     "resnet50": 32,
     "resnet29_face": 103,
     "mobilenet_v2": 32,
+    "efficientnet_lite0": 32,
 }
 """Sides in pixels; of smaller crops nothing is left for a trunk's last stage to look at."""
 
@@ -23,8 +26,8 @@ class Architecture:
 
     Attributes:
         trunk: What looks at single frames: a torchvision ResNet without its classifier, or
-            `resnet29_face`, the network of dlib's face recogniser, or `mobilenet_v2`, whose
-            blocks are residual ones, too.
+            `resnet29_face`, the network of dlib's face recogniser, or `mobilenet_v2` or
+            `efficientnet_lite0`, whose blocks are residual ones, too.
         lstm_hidden: Units of the LSTM in one direction.
         lstm_layers: Stacked LSTM layers.
         bidirectional: Whether a second LSTM reads the clip backwards.

@@ -5,8 +5,9 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from unmask_shared.model import face_resnet, mobilenet
+from unmask_shared.model import face_resnet, inverted_residuals
 from unmask_shared.model.architecture import Trunk
+from unmask_shared.model.efficientnet_lite import EfficientNetLite
 from unmask_shared.model.face_resnet import FaceResNet
 from unmask_shared.model.mobilenet import MobileNet
 from unmask_shared.model.torchvision_import import load_torchvision
@@ -16,7 +17,7 @@ def build_trunk(name: Trunk) -> tuple[nn.Module, int]:
     """Build a trunk with random weights.
 
     Args:
-        name: A torchvision ResNet, which loses its classifier, `resnet29_face` or `mobilenet_v2`.
+        name: A torchvision ResNet, which loses its classifier, or one of our own making.
 
     Returns:
         A module from (N, 3, S, S) to (N, features), in the channels-last memory format, which on
@@ -32,7 +33,9 @@ def build_trunk(name: Trunk) -> tuple[nn.Module, int]:
         case "resnet29_face":
             trunk, features = FaceResNet(), face_resnet.FEATURES
         case "mobilenet_v2":
-            trunk, features = MobileNet(), mobilenet.FEATURES
+            trunk, features = MobileNet(), inverted_residuals.FEATURES
+        case "efficientnet_lite0":
+            trunk, features = EfficientNetLite(), inverted_residuals.FEATURES
         case _:
             assert_never(name)
     return trunk.to(memory_format=torch.channels_last), features

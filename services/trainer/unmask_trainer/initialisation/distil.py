@@ -15,7 +15,6 @@ from unmask_trainer.initialisation.distillation import Distillation
 from unmask_trainer.initialisation.errors import UnusableWeights
 from unmask_trainer.initialisation.pictures import DrawPictures, random_squares
 from unmask_trainer.initialisation.settings import FromTeacher
-from unmask_trainer.initialisation.teacher import Teacher
 from unmask_trainer.initialisation.weight_files import load_exactly
 
 STATE_FILE: Final = "distillation.pt"
@@ -33,7 +32,7 @@ class DistillationReport:
 
 def distil(
     trunk: nn.Module,
-    teacher: Teacher,
+    teacher: nn.Module,
     draw: DrawPictures,
     settings: FromTeacher,
     *,
@@ -48,7 +47,7 @@ def distil(
 
     Args:
         trunk: What `build_trunk` made.
-        teacher: What it learns from.
+        teacher: What it learns from, as `load_teacher` gives it.
         draw: What it looks at.
         settings: How long and how fast.
         device: Where to train.

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unmask_shared.model.trunks import stage_maps
-from unmask_trainer.initialisation.teacher import Teacher
 
 _TRIAL_SIDE: Final = 112
 
@@ -22,13 +21,13 @@ class Distillation(nn.Module):
     Only the trunk and the 1x1 convolutions have anything to learn.
     """
 
-    def __init__(self, trunk: nn.Module, teacher: Teacher) -> None:
+    def __init__(self, trunk: nn.Module, teacher: nn.Module) -> None:
         super().__init__()
         self.trunk = trunk
         self.teacher = teacher
         self.tellers = nn.ModuleList(
             nn.Conv2d(channels, wanted, kernel_size=1)
-            for channels, wanted in zip(_channels(trunk), Teacher.channels, strict=True)
+            for channels, wanted in zip(_channels(trunk), _channels(teacher), strict=True)
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -41,7 +40,7 @@ class Distillation(nn.Module):
             A scalar.
         """
         with torch.no_grad():
-            wanted = [_levelled(maps) for maps in self.teacher(pictures)]
+            wanted = [_levelled(maps) for maps in stage_maps(self.teacher, pictures)]
         errors = []
         for teller, maps, target in zip(
             self.tellers, stage_maps(self.trunk, pictures), wanted, strict=True

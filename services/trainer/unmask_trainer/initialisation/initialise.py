@@ -10,13 +10,13 @@ from torch import nn
 
 from unmask_shared.model.checkpoint import CARD_FILE, WEIGHTS_FILE, load_checkpoint
 from unmask_shared.model.face_resnet import FaceResNet
-from unmask_shared.model.mobilenet import from_torchvision
 from unmask_shared.model.resnet_lstm import ResNetLSTM
 from unmask_shared.model.transforms import CropTransform
 from unmask_trainer.initialisation.batch_norms import settle_batch_norms
 from unmask_trainer.initialisation.distil import DistillationReport, distil
 from unmask_trainer.initialisation.dlib_face import convert_dlib_face, dlib_face_file
 from unmask_trainer.initialisation.errors import UnusableWeights
+from unmask_trainer.initialisation.imagenet import load_teacher, take_imagenet_weights
 from unmask_trainer.initialisation.pictures import DrawPictures, PictureFolder, whole_squares
 from unmask_trainer.initialisation.settings import (
     FromCheckpoint,
@@ -26,12 +26,7 @@ from unmask_trainer.initialisation.settings import (
     FromTeacher,
     Initialisation,
 )
-from unmask_trainer.initialisation.teacher import load_teacher
-from unmask_trainer.initialisation.weight_files import (
-    load_exactly,
-    read_tensors,
-    torchvision_tensors,
-)
+from unmask_trainer.initialisation.weight_files import load_exactly, read_tensors
 
 _TRUNK: Final = "trunk."
 _SETTLING_SEED: Final = 20
@@ -75,14 +70,14 @@ def initialise(
         case FromDlibFace():
             return _from_dlib_face(model, how, crops, side)
         case FromTeacher():
-            teacher, origin = load_teacher(how.teacher)
+            teacher, origin = load_teacher(how.network, how.teacher)
             draw = crops if how.pictures is None else PictureFolder(how.pictures)
             distil(
                 model.trunk, teacher, draw, how, device=device, folder=folder, on_report=on_report
             )
             return (
-                f"The trunk was taught the features of MobileNetV2 trained on ImageNet ({origin}), "
-                f"in {how.steps} steps of {how.batch_size} pictures."
+                f"The trunk was taught the features of {how.network} trained on ImageNet "
+                f"({origin}), in {how.steps} steps of {how.batch_size} pictures."
             )
         case FromCheckpoint():
             return _from_checkpoint(model, how)
@@ -97,12 +92,7 @@ def _from_imagenet(model: ResNetLSTM, how: FromImageNet) -> str:
             "there is no resnet29_face trained on ImageNet: start it from dlib_face, or choose "
             "another trunk."
         )
-    tensors, origin = torchvision_tensors(name, how.path)
-    if name == "mobilenet_v2":
-        seen = from_torchvision(tensors)
-    else:
-        seen = {key: tensor for key, tensor in tensors.items() if not key.startswith("fc.")}
-    load_exactly(model.trunk, seen, origin=f"{how.path or origin}, for a {name},")
+    origin = take_imagenet_weights(model.trunk, name, how.path)
     return f"The trunk was trained on ImageNet ({origin})."
 
 

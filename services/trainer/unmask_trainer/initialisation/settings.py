@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+ImageNetTrunk = Literal["resnet18", "resnet34", "resnet50", "mobilenet_v2", "efficientnet_lite0"]
+
 
 class _Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -17,12 +19,12 @@ class FromScratch(_Form):
 
 
 class FromImageNet(_Form):
-    """torchvision's trunk as trained on ImageNet; a 224 px classifier of 1000 things.
+    """The trunk as trained on ImageNet; a 224 px classifier of 1000 things.
 
     Attributes:
-        path: torchvision's `.pth` file of this very trunk, or the same tensors as `.safetensors`;
-            None takes it from an installed package that brings it, or from torchvision's cache,
-            or downloads it.
+        path: The published `.pth` file of this very trunk, torchvision's but of efficientnet_lite0,
+            or the same tensors as `.safetensors`; None takes it from an installed package that
+            brings it, or from torchvision's cache, or downloads it.
     """
 
     kind: Literal["imagenet"] = "imagenet"
@@ -43,11 +45,12 @@ class FromDlibFace(_Form):
 
 
 class FromTeacher(_Form):
-    """A trunk of any kind that learns the features of MobileNetV2 trained on ImageNet.
+    """A trunk of any kind that learns the features of another one trained on ImageNet.
 
     Attributes:
-        teacher: torchvision's file `mobilenet_v2-b0353104.pth`, or one like it; None takes it from
-            an installed package that brings it, or from torchvision's cache, or downloads it.
+        network: Who teaches.
+        teacher: File of the teacher's weights, or of others like it; None looks for it as
+            `FromImageNet` does.
         pictures: Folder of pictures to learn on, also in folders within it; None learns on the
             crops that are trained on afterwards.
         steps: Number of batches.
@@ -59,6 +62,7 @@ class FromTeacher(_Form):
     """
 
     kind: Literal["distillation"] = "distillation"
+    network: ImageNetTrunk = "mobilenet_v2"
     teacher: Path | None = None
     pictures: Path | None = None
     steps: PositiveInt = 4000

