@@ -100,7 +100,7 @@ class Reporter:
         self.batches = 0
         self.processor_s = 0.0
 
-    def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:  # noqa: ARG002
+    def on_batch(self, *, epoch: int, batch: int, batches: int) -> None:  # noqa: ARG002 - as all watchers
         self.batches = batches
         if batch == batches:
             self.processor_s = time.process_time()

@@ -8,7 +8,7 @@ and forged as in training; nothing is augmented, so the figures compare heads, n
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unmask_shared.model.card import ModelCard
 from unmask_shared.model.checkpoint import load_checkpoint
 from unmask_shared.model.resnet_lstm import FAKE, REAL, ResNetLSTM, describe, movement
 from unmask_shared.model.transforms import CropTransform
@@ -134,7 +135,7 @@ def forged_clips(
             yield see(model, one.crops, one.label, units[one.unit].person)
 
 
-def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ignore[no-untyped-def]
+def test_clips(model: ResNetLSTM, card: ModelCard, folder: Path) -> list[Clip]:
     """All clips of a labelled folder; of a prepared one, those of people not trained on."""
     crops = CropSettings(size=card.input_size, margin=card.crop_margin)
     return [
@@ -150,7 +151,7 @@ def test_clips(model: ResNetLSTM, card, folder: Path) -> list[Clip]:  # type: ig
     ]
 
 
-def kept(path: Path, make) -> list[Clip]:  # type: ignore[no-untyped-def]
+def kept(path: Path, make: Callable[[], Iterable[Clip]]) -> list[Clip]:
     """What is at `path`, or is made and put there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

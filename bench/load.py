@@ -109,7 +109,7 @@ class Visitor:
     ) -> httpx.Response | None:
         started_at = time.monotonic()
         try:
-            answer = await self._client.request(method, path, **content)  # type: ignore[arg-type]
+            answer = await self._client.request(method, path, **content)  # type: ignore[arg-type]  # httpx checks it
         except httpx.TransportError as error:
             self._ledger.wrong[f"{kind}: {type(error).__name__}"] += 1
             return None
@@ -138,7 +138,7 @@ def running_stack(folder: Path, admin_key: str) -> Iterator[tuple[str, psutil.Pr
     command += ["--port", str(port), "--data-dir", str(folder / "data")]
     environment = os.environ | {"UNMASK_ACCESS": "keys", "UNMASK_ADMIN_KEY": admin_key}
     with (folder / "stack.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: S603
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: S603 - our own
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + READY_LIMIT_S
