@@ -135,7 +135,7 @@ def test_no_clip_of_the_demonstration_is_judged_wrongly(demonstration):
 @pytest.mark.xfail(
     raises=AssertionError,
     strict=True,
-    reason="0.4.0 leaves one forgery undecided",
+    reason="0.6.0 leaves one forgery undecided",
 )
 def test_each_clip_of_the_demonstration_gets_the_right_verdict(demonstration):
     for portrait in PORTRAITS:
