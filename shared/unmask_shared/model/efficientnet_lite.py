@@ -7,7 +7,7 @@ ones: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,7 @@ class _Block(nn.Module):
             nn.Identity() if widening == 1 else _convolution(channels, wide, kernel_size=1)
         )
         self.depthwise = _convolution(wide, wide, kernel_size=side, stride=stride, groups=wide)
-        self.project = _convolution(wide, width, kernel_size=1, activation_layer=None)
+        self.project = _convolution(wide, width, kernel_size=1, activation=None)
         self.has_shortcut = stride == 1 and channels == width
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -76,10 +76,23 @@ class _Block(nn.Module):
         return maps + changed if self.has_shortcut else changed
 
 
-def _convolution(channels: int, width: int, **settings: Any) -> nn.Module:
-    settings = {"activation_layer": nn.ReLU6, **settings}
+def _convolution(
+    channels: int,
+    width: int,
+    *,
+    kernel_size: int,
+    stride: int = 1,
+    groups: int = 1,
+    activation: type[nn.Module] | None = nn.ReLU6,
+) -> nn.Module:
     module: nn.Module = load_torchvision().ops.misc.Conv2dNormActivation(
-        channels, width, norm_layer=partial(nn.BatchNorm2d, eps=1e-3), **settings
+        channels,
+        width,
+        kernel_size,
+        stride,
+        groups=groups,
+        norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
+        activation_layer=activation,
     )
     return module
 

@@ -114,7 +114,8 @@ def test_a_teacher_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "resnet.pth"
     torch.save(build_trunk("resnet18")[0].state_dict(), path)
 
-    with pytest.raises(UnusableWeights, match=r"for mobilenet_v2, does not fit: .* missing"):
+    message = r"resnet\.pth, for mobilenet_v2, does not fit: .* missing"
+    with pytest.raises(UnusableWeights, match=message):
         load_teacher("mobilenet_v2", path)
 
 
